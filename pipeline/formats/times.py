@@ -1,0 +1,109 @@
+"""The clocks that logs write, read exactly: distinct texts to microseconds since 1970, UTC.
+
+What a missing zone means is a setting and is decided by the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+MICROS = 1_000_000
+_MONTHS = {name: number for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_MONTH_CODES = {int.from_bytes(name, "big"): number for name, number in _MONTHS.items()}
+_CLF_WIDTH = len("17/May/2015:10:05:03")
+_DIGIT_PLACES = (0, 1, 7, 8, 9, 10, 12, 13, 15, 16, 18, 19)
+_PUNCTUATION = {2: b"/", 6: b"/", 11: b":", 14: b":", 17: b":"}
+_ZONE = re.compile(r"([+-])([01]\d|2[0-3])([0-5]\d)")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
+_EPOCH = re.compile(r"\d{9,11}(?:\.\d{1,9})?", re.ASCII)
+_EARLIEST = -2_208_988_800 * MICROS  # 1900
+_LATEST = 4_102_444_800 * MICROS  # 2100
+
+Micros = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+def read_clf_clocks(values: pa.Array, prefix: int = 0) -> tuple[Micros, Mask]:
+    """Read distinct common-log clocks such as `17/May/2015:10:05:03`.
+
+    Args:
+        values: the texts, a string array without nulls.
+        prefix: bytes to skip before each clock (1 for a leading bracket).
+
+    Returns:
+        Microseconds since 1970 as if the clock were UTC, and which of the texts are clocks. A leap second (`:60`) is
+        the second after `:59`.
+    """
+    width = _CLF_WIDTH + prefix
+    fixed = np.asarray(values.cast(pa.binary()).to_numpy(zero_copy_only=False), dtype=object)
+    lengths = np.fromiter((len(text) for text in fixed), dtype=np.int64, count=len(fixed))
+    valid = lengths == width
+    chars = np.zeros((len(fixed), width), dtype=np.uint8)
+    if valid.any():
+        joined = b"".join(fixed[valid].tolist())
+        chars[valid] = np.frombuffer(joined, dtype=np.uint8).reshape(-1, width)
+    chars = chars[:, prefix:]
+    for place, mark in _PUNCTUATION.items():
+        valid &= chars[:, place] == mark[0]
+    digits = chars[:, _DIGIT_PLACES].astype(np.int64) - ord("0")
+    valid &= ((digits >= 0) & (digits <= 9)).all(axis=1)
+    month_codes = chars[:, 3:6].astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    months = np.zeros(len(fixed), dtype=np.int64)
+    for code, number in _MONTH_CODES.items():
+        months[month_codes == code] = number
+    day = digits[:, 0] * 10 + digits[:, 1]
+    year = digits[:, 2] * 1000 + digits[:, 3] * 100 + digits[:, 4] * 10 + digits[:, 5]
+    hour, minute, second = (digits[:, place] * 10 + digits[:, place + 1] for place in (6, 8, 10))
+    valid &= (months > 0) & (day >= 1) & (hour <= 23) & (minute <= 59) & (second <= 60) & (year >= 1900)
+    month_start = ((year - 1970) * 12 + np.maximum(months, 1) - 1).astype("datetime64[M]")
+    date = month_start.astype("datetime64[D]") + (day - 1)
+    valid &= date.astype("datetime64[M]") == month_start
+    seconds = date.astype(np.int64) * 86_400 + hour * 3_600 + minute * 60 + second
+    return np.where(valid, seconds * MICROS, 0), valid
+
+
+def read_zone(text: str) -> int | None:
+    """Return the microseconds that a zone such as `+0330` is ahead of UTC, or None where it is no zone."""
+    found = _ZONE.fullmatch(text)
+    if not found:
+        return None
+    sign = 1 if found[1] == "+" else -1
+    return sign * (int(found[2]) * 60 + int(found[3])) * 60 * MICROS
+
+
+def read_instant(text: str) -> tuple[int, str | None] | None:
+    """Read an ISO 8601 instant or seconds since 1970 (`1457212800.123`).
+
+    Returns:
+        Microseconds since 1970 (digits beyond are cut), as if UTC where the text has no zone, and the zone as written
+        (`Z` for UTC; None where the text has none). None where the text is no instant between 1900 and 2100.
+    """
+    if _EPOCH.fullmatch(text):
+        whole, _, fraction = text.partition(".")
+        return _within(int(whole) * MICROS + int((fraction + "000000")[:6]), "Z")
+    if not _ISO.fullmatch(text):
+        return None
+    zone_at = max(text.rfind("+"), text.rfind("-", 11), text.rfind("Z"))
+    zone = text[zone_at:] if zone_at > 10 else None
+    bare = (text[:zone_at] if zone else text).replace(",", ".")
+    whole, _, fraction = bare.partition(".")
+    try:
+        moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    micros = int(moment.timestamp()) * MICROS + int((fraction + "000000")[:6])
+    if zone and zone != "Z":
+        ahead = read_zone(zone.replace(":", ""))
+        if ahead is None:
+            return None
+        micros -= ahead
+    return _within(micros, zone)
+
+
+def _within(micros: int, zone: str | None) -> tuple[int, str | None] | None:
+    return (micros, zone) if _EARLIEST <= micros < _LATEST else None

@@ -1,0 +1,175 @@
+"""Parsed lines gathered by UTC day, compared with what is known, and written as the raw tables' day files.
+
+How lines were parsed, and when what is written becomes visible, does not belong here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.ingest.columns import RejectedLine
+from pipeline.ingest.duplicates import find_copies
+from pipeline.ingest.ledger import Ledger, LedgerEntry
+from pipeline.ingest.line_hash import line_hashes
+from pipeline.schemas import REJECTED_LINES
+
+ROWS_HELD = 1_000_000
+_DAY_US = 86_400_000_000
+_EPOCH_DAY = date(1970, 1, 1)
+_REJECTS_HELD_BYTES = 16 << 20
+
+DayFiles = dict[date | None, list[Path]]
+
+
+class Run(Protocol):
+    """What ingestion needs of a run on the warehouse."""
+
+    def files(self, table: str, first: date | None = None, last: date | None = None) -> DayFiles:
+        """Live files by day."""
+
+    def write(self, table: str, day: date | None, data: pa.Table) -> Path:
+        """Write a file that is not live yet."""
+
+    def append(self, table: str, files: Mapping[date | None, Sequence[Path]]) -> None:
+        """Make files live."""
+
+    def replace(self, table: str, files: Mapping[date | None, Sequence[Path]]) -> None:
+        """Make files live in place of those of their days."""
+
+
+class DayWriter:
+    """Gathers lines by day and writes them in files of bounded size; `commit` makes them live.
+
+    Attributes:
+        read_day: the day on which the run reads, and under which it files rejected lines.
+        days: days that got new lines, filled by `commit`.
+    """
+
+    def __init__(self, run: Run, ledger: Ledger, read_at: datetime) -> None:
+        self._run = run
+        self._ledger = ledger
+        self.days: set[date] = set()
+        self.read_day = read_at.date()
+        self._held: dict[date, list[pa.Table]] = defaultdict(list)
+        self._rows = 0
+        self._rejected: list[dict[str, Any]] = []
+        self._rejected_bytes = 0
+        self._staged: dict[str, dict[date | None, list[Path]]] = {
+            name: defaultdict(list) for name in ("raw_requests", "duplicate_lines", "rejected_lines")
+        }
+
+    def add(self, entry: LedgerEntry, lines: pa.Table) -> None:
+        """Take lines of a file (columns of LINE_SCHEMA); they are written when enough are held."""
+        if not lines.num_rows:
+            return
+        days = lines["occurred_at"].cast(pa.int64()).to_numpy() // _DAY_US
+        for number in np.unique(days).tolist():
+            of_day = lines if (days[0] == number and days[-1] == number and (days == number).all()) else None
+            part = of_day if of_day is not None else lines.filter(pa.array(days == number))
+            self._held[_EPOCH_DAY + timedelta(days=number)].append(part)
+        self._rows += lines.num_rows
+        if self._rows >= ROWS_HELD:
+            self.flush(entry)
+
+    def reject(self, entry: LedgerEntry, rejected: Sequence[RejectedLine]) -> None:
+        """Take rejected lines of a file."""
+        for line in rejected:
+            self._rejected.append(
+                {
+                    "source": entry.source,
+                    "file_id": entry.file_id,
+                    "line_offset": line.offset,
+                    "reason": line.reason,
+                    "text": line.text.decode("utf-8", "backslashreplace"),
+                    "text_bytes": line.length,
+                }
+            )
+            self._rejected_bytes += len(line.text) + 100
+        entry.lines_rejected += len(rejected)
+        if self._rejected_bytes > _REJECTS_HELD_BYTES:
+            self._flush_rejected()
+
+    def flush(self, entry: LedgerEntry) -> None:
+        """Write the lines held; all are of one file."""
+        for day in sorted(self._held):
+            self._write_day(entry, day, self._held[day])
+        self._held.clear()
+        self._rows = 0
+
+    def _write_day(self, entry: LedgerEntry, day: date, parts: list[pa.Table]) -> None:
+        lines = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+        hashes = line_hashes(lines)
+        instants = lines["occurred_at"]
+        span = pc.min_max(instants).as_py()
+        first, last = span["min"], span["max"]
+        others = [
+            other
+            for other in self._ledger.of_source(entry.source)
+            if other.file_id != entry.file_id and other.overlaps(first, last)
+        ]
+        copies = np.zeros(len(hashes), dtype=np.bool_)
+        if others:
+            copies = find_copies(
+                hashes,
+                entry.file_id,
+                entry.source,
+                (first, last),
+                self._day_files("raw_requests", day),
+                self._day_files("duplicate_lines", day),
+            )
+        entry.saw(first, last)
+        rows = _with_origin(lines, entry, hashes)
+        if copies.any():
+            self._note_copies(entry, day, rows.filter(pa.array(copies)))
+            rows = rows.filter(pa.array(~copies))
+        entry.lines_kept += rows.num_rows
+        if rows.num_rows:
+            self._staged["raw_requests"][day].append(self._run.write("raw_requests", day, rows))
+
+    def _note_copies(self, entry: LedgerEntry, day: date, copies: pa.Table) -> None:
+        entry.lines_duplicate += copies.num_rows
+        seconds = copies["occurred_at"].cast(pa.int64()).to_numpy() // 1_000_000
+        if seconds.min() == seconds.max():
+            entry.lines_ambiguous += copies.num_rows
+        names = ["source", "file_id", "line_offset", "line_hash", "occurred_at"]
+        self._staged["duplicate_lines"][day].append(self._run.write("duplicate_lines", day, copies.select(names)))
+
+    def _day_files(self, table: str, day: date) -> list[Path]:
+        return [*self._run.files(table, day, day).get(day, []), *self._staged[table].get(day, [])]
+
+    def _flush_rejected(self) -> None:
+        if self._rejected:
+            schema = pa.schema([field for field in REJECTED_LINES.schema if field.name != "date"])
+            table = pa.Table.from_pylist(self._rejected, schema=schema)
+            path = self._run.write("rejected_lines", self.read_day, table)
+            self._staged["rejected_lines"][self.read_day].append(path)
+            self._rejected, self._rejected_bytes = [], 0
+
+    def commit(self) -> None:
+        """Make everything written live in this run's view."""
+        self._flush_rejected()
+        for table, files in self._staged.items():
+            if files:
+                self._run.append(table, files)
+                self.days.update(day for day in files if day is not None and table == "raw_requests")
+                files.clear()
+
+
+def _with_origin(lines: pa.Table, entry: LedgerEntry, hashes: np.ndarray) -> pa.Table:
+    zeros = pa.array(np.zeros(lines.num_rows, dtype=np.int32))
+    for name, value in (("file_id", entry.file_id), ("source", entry.source)):
+        lines = lines.add_column(0, name, pa.DictionaryArray.from_arrays(zeros, pa.array([value])))
+    return lines.append_column("line_hash", pa.array(hashes))
+
+
+def now() -> datetime:
+    """The instant at which a run reads; the one place that asks the clock."""
+    return datetime.now(UTC)

@@ -1,0 +1,63 @@
+"""The exact path: lines that need care, one by one, through the format's own pattern.
+
+It is the reference for the fast paths, which must agree with it on every line they take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.formats import Format, Rejected
+from pipeline.ingest.blocks import LONGEST_LINE, Block
+from pipeline.ingest.columns import RejectedLine
+
+
+def read_line(line: bytes, known: Format | None) -> dict[str, object]:
+    """Read one line.
+
+    Args:
+        line: without its newline.
+        known: the file's format, None where none was found.
+
+    Returns:
+        Values by column, as the format gives them.
+
+    Raises:
+        Rejected: with the reason.
+    """
+    if len(line) > LONGEST_LINE:
+        raise Rejected("line_too_long")
+    if b"\0" in line:
+        raise Rejected("nul_byte")
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Rejected("invalid_utf8") from error
+    if known is None:
+        raise Rejected("unknown_format")
+    return known.parse_line(text)
+
+
+def read_lines(
+    block: Block, numbers: Iterable[int], known: Format | None
+) -> tuple[list[dict[str, object]], list[RejectedLine]]:
+    """Read some lines of a block.
+
+    Args:
+        block: the lines.
+        numbers: which of them.
+        known: the file's format, None where none was found.
+
+    Returns:
+        A row for each line kept, with its `line_offset`, and the lines rejected.
+    """
+    rows: list[dict[str, object]] = []
+    rejected: list[RejectedLine] = []
+    for number in numbers:
+        line = block.line(number)
+        offset = block.offset + int(block.starts[number])
+        try:
+            rows.append({**read_line(line, known), "line_offset": offset})
+        except Rejected as why:
+            rejected.append(RejectedLine(offset, why.reason, line[:LONGEST_LINE], len(line)))
+    return rows, rejected

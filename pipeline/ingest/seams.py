@@ -1,0 +1,254 @@
+"""Files that were cut in the middle of a line: the cut line is put together again, whichever part came first.
+
+Two things can be known about a file's first line once its source's other files are known:
+
+- it ends the unfinished last line of another file: the two texts together are a line, and only together;
+- it is the end of a line that another file has whole, for the lines after it are copies of that file's: a copy too.
+
+Both are found after all files of a run were read, so that the order of delivery does not matter. Copies of whole lines
+do not belong here; that is `duplicates`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.formats import Format, Rejected, TextFormat, all_formats
+from pipeline.ingest.columns import rows_table
+from pipeline.ingest.day_files import DayWriter, Run
+from pipeline.ingest.exact_path import read_line
+from pipeline.ingest.ledger import Ledger, LedgerEntry
+from pipeline.settings import Settings
+
+_NEAR = timedelta(hours=1)
+_FIRST_FIELDS = ("host", "ip")
+
+
+@dataclass(frozen=True)
+class _Head:
+    """A file's first line as it was taken: its table, day and row."""
+
+    entry: LedgerEntry
+    table: str
+    day: date
+    row: dict[str, Any]
+
+
+def mend(run: Run, settings: Settings, ledger: Ledger, changed: Iterable[LedgerEntry], writer: DayWriter) -> None:
+    """Look again at the first lines of files whose source got new lines, and put right those that are parts of lines.
+
+    Args:
+        run: the run, with the new lines live in its view.
+        settings: the formats' settings.
+        ledger: all files; counts of mended files are put right.
+        changed: entries of the files read in this run.
+        writer: takes lines that were put together; the caller commits it again.
+    """
+    formats = {known.name: known for known in all_formats(settings)}
+    changed_ids = {entry.file_id for entry in changed}
+    sources = {entry.source for entry in changed}
+    for source in sorted(sources):
+        files = sorted(ledger.of_source(source), key=lambda entry: entry.file_id)
+        tails = [entry for entry in files if entry.waiting_text]
+        for entry in files:
+            others = [other for other in files if other.file_id != entry.file_id]
+            if entry.file_id not in changed_ids:
+                others = [other for other in others if other.file_id in changed_ids]
+            if not others or entry.first_line not in ("kept", "rejected") or entry.continues_file_id:
+                continue
+            known = formats.get(entry.format or "")
+            near_tails = [other for other in tails if other in others]
+            overlapping = [other for other in others if _share_instants(entry, other)]
+            if known is None or not (near_tails or overlapping):
+                continue
+            head = _find_head(run, entry)
+            if head is None or _join(run, head, near_tails, known, writer):
+                continue
+            _recognise_fragment(run, head, overlapping, known)
+
+
+def _share_instants(entry: LedgerEntry, other: LedgerEntry) -> bool:
+    return entry.first_at is not None and entry.last_at is not None and other.overlaps(entry.first_at, entry.last_at)
+
+
+def _find_head(run: Run, entry: LedgerEntry) -> _Head | None:
+    table = "raw_requests" if entry.first_line == "kept" else "rejected_lines"
+    day = entry.first_line_date
+    if day is None:
+        return None
+    rows = _rows(run.files(table, day, day).get(day, []), entry.file_id, 0)
+    return _Head(entry, table, day, rows[0]) if rows else None
+
+
+def _rows(paths: Sequence[Path], file_id: str, offset: int) -> list[dict[str, Any]]:
+    wanted = (pc.field("file_id") == file_id) & (pc.field("line_offset") == offset)
+    return [row for path in paths for row in pq.read_table(path, filters=wanted, partitioning=None).to_pylist()]
+
+
+def _join(run: Run, head: _Head, tails: Sequence[LedgerEntry], known: Format, writer: DayWriter) -> bool:
+    """Put a first line together with the unfinished last line it ends, if there is one."""
+    for tail in tails:
+        row = _joined_row(head, tail, known)
+        if row is None:
+            continue
+        _withdraw(run, head)
+        entry = head.entry
+        entry.lines_read += 1
+        entry.continues_file_id = tail.file_id
+        entry.first_line, entry.first_line_date = "kept", None
+        writer.add(entry, rows_table([{**row, "line_offset": 0}]))
+        writer.flush(entry)
+        return True
+    return False
+
+
+def _joined_row(head: _Head, tail: LedgerEntry, known: Format) -> dict[str, Any] | None:
+    if head.table == "rejected_lines":
+        text = str(head.row["text"])
+        try:
+            row = read_line(tail.waiting_text + text.encode("utf-8"), known)
+        except Rejected:
+            return None
+        return row
+    first = _first_field(known)
+    start = tail.waiting_text.decode("utf-8", "replace")
+    if first is None or " " in start or not _is_address(f"{start}{head.row[first]}", first):
+        return None
+    at: datetime = head.row["occurred_at"]
+    if tail.last_at is None or not tail.last_at - timedelta(minutes=1) <= at <= tail.last_at + _NEAR:
+        return None
+    names = [name for name in rows_table([]).schema.names if head.row.get(name) is not None]
+    return {**{name: head.row[name] for name in names}, first: f"{start}{head.row[first]}"}
+
+
+def _first_field(known: Format) -> str | None:
+    """The column that a line of a text format begins with; lines of JSON cannot be cut and remain lines."""
+    return known.fields[0] if isinstance(known, TextFormat) and known.fields[0] in _FIRST_FIELDS else None
+
+
+def _is_address(text: str, field: str) -> bool:
+    if field != "ip":
+        return True
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _recognise_fragment(run: Run, head: _Head, others: Sequence[LedgerEntry], known: Format) -> None:
+    """Make a first line a duplicate where it is the end of a line that another file has whole."""
+    entry = head.entry
+    second = _second_line(run, entry)
+    if second is None:
+        return
+    at, line_hash = second
+    for other in others:
+        for offset in _offsets_of(run, other.file_id, at.date(), line_hash):
+            whole = _line_before(run, other, offset, at.date())
+            if whole is None or not _ends_alike(head, whole, offset, known):
+                continue
+            _withdraw(run, head)
+            entry.lines_read += 1
+            entry.lines_duplicate += 1
+            entry.first_line, entry.first_line_date = "duplicate", None
+            day = whole["occurred_at"].date()
+            copy = {"source": entry.source, "file_id": entry.file_id, "line_offset": 0}
+            copy |= {"line_hash": whole["line_hash"], "occurred_at": whole["occurred_at"]}
+            schema = pa.schema([("source", pa.string()), ("file_id", pa.string()), ("line_offset", pa.int64())])
+            schema = schema.append(pa.field("line_hash", pa.int64()))
+            schema = schema.append(pa.field("occurred_at", pa.timestamp("us", tz="UTC")))
+            path = run.write("duplicate_lines", day, pa.Table.from_pylist([copy], schema=schema))
+            run.append("duplicate_lines", {day: [path]})
+            return
+
+
+_SEEN = ("raw_requests", "duplicate_lines")
+_SEEN_COLUMNS = ["line_offset", "line_hash", "occurred_at"]
+
+
+def _second_line(run: Run, entry: LedgerEntry) -> tuple[datetime, int] | None:
+    """Instant and hash of a file's second line, where that was kept or a duplicate."""
+    assert entry.first_at is not None
+    assert entry.last_at is not None
+    wanted = (pc.field("file_id") == entry.file_id) & (pc.field("line_offset") > 0)
+    best: tuple[int, datetime, int] | None = None
+    for table in _SEEN:
+        for paths in run.files(table, entry.first_at.date(), entry.last_at.date()).values():
+            for path in paths:
+                lines = pq.read_table(path, columns=_SEEN_COLUMNS, filters=wanted, partitioning=None)
+                if lines.num_rows:
+                    row = lines.take(pc.sort_indices(lines["line_offset"])[:1]).to_pylist()[0]
+                    found = (row["line_offset"], row["occurred_at"], row["line_hash"])
+                    best = found if best is None else min(best, found)
+    return (best[1], best[2]) if best else None
+
+
+def _offsets_of(run: Run, file_id: str, day: date, line_hash: int) -> list[int]:
+    wanted = (pc.field("file_id") == file_id) & (pc.field("line_hash") == line_hash)
+    return sorted(
+        offset
+        for table in _SEEN
+        for path in run.files(table, day, day).get(day, [])
+        for offset in pq.read_table(path, columns=["line_offset"], filters=wanted, partitioning=None)[
+            "line_offset"
+        ].to_pylist()
+    )
+
+
+def _line_before(run: Run, other: LedgerEntry, offset: int, day: date) -> dict[str, Any] | None:
+    """The row of a file's line before an offset; `text_bytes` tells how long its line can be at most."""
+    best: dict[str, Any] | None = None
+    wanted = (pc.field("file_id") == other.file_id) & (pc.field("line_offset") < offset)
+    for table in _SEEN:
+        for paths in run.files(table, day - timedelta(days=1), day + timedelta(days=1)).values():
+            for path in paths:
+                lines = pq.read_table(path, filters=wanted, partitioning=None)
+                if lines.num_rows:
+                    row = lines.take(pc.sort_indices(lines["line_offset"])[-1:]).to_pylist()[0]
+                    best = row if best is None or row["line_offset"] > best["line_offset"] else best
+    return best
+
+
+def _ends_alike(head: _Head, whole: dict[str, Any], next_offset: int, known: Format) -> bool:
+    """Whether a first line can be the end of a whole one; where both parse, all but the first field must be equal."""
+    if head.table == "rejected_lines":
+        return int(head.row["text_bytes"]) < next_offset - int(whole["line_offset"]) - 1
+    first = _first_field(known)
+    if first is None or "ip" not in whole:
+        return False
+    same = all(
+        whole.get(name) == value
+        for name, value in head.row.items()
+        if name not in (first, "file_id", "line_offset", "line_hash")
+    )
+    full, part = str(whole.get(first)), str(head.row[first])
+    return same and full != part and full.endswith(part)
+
+
+def _withdraw(run: Run, head: _Head) -> None:
+    """Take a first line back out of its table and its file's counts."""
+    kept = (pc.field("file_id") != head.entry.file_id) | (pc.field("line_offset") != 0)
+    left: list[Path] = []
+    for path in run.files(head.table, head.day, head.day).get(head.day, []):
+        if not _rows([path], head.entry.file_id, 0):
+            left.append(path)
+            continue
+        rest = pq.read_table(path, filters=kept, partitioning=None)
+        if rest.num_rows:
+            left.append(run.write(head.table, head.day, rest))
+    run.replace(head.table, {head.day: left})
+    head.entry.lines_read -= 1
+    if head.table == "raw_requests":
+        head.entry.lines_kept -= 1
+    else:
+        head.entry.lines_rejected -= 1

@@ -1,0 +1,206 @@
+"""What is configured: `trail.toml`, overridden by `TRAIL_*` variables, checked at start.
+
+Here belong the names, types, defaults and checks of settings. What they lead to does not: nothing here opens a log, a
+database or the warehouse.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+CONFIG_NAME = "trail.toml"
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingError(ValueError):
+    """A setting holds what it may not; the message names the setting and what it may be."""
+
+
+@dataclass(frozen=True)
+class RouteRule:
+    """A rule for a path segment that Trail cannot know to be variable: `prefix` + any segment -> `{name}`."""
+
+    prefix: str
+    name: str
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """What is particular to one source (a first-level folder of the landing folder)."""
+
+    time_zone: str = "UTC"
+    format: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of Trail; the README's table is made from `DESCRIPTIONS`."""
+
+    landing: Path = Path("landing")
+    warehouse: Path = Path("warehouse")
+    geoip: Path | None = None
+    users: str | None = None
+    own_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[IpNetwork, ...] = ()
+    visitor_field: str = "visitor_id"
+    user_field: str = "user_id"
+    business_field: str = "business_id"
+    health_paths: tuple[str, ...] = ("/health", "/healthz", "/livez", "/readyz", "/ping", "/status")
+    api_prefixes: tuple[str, ...] = ("/api/", "/graphql", "/rpc/")
+    event_paths: tuple[str, ...] = ("/trail/event",)
+    route_rules: tuple[RouteRule, ...] = ()
+    sources: Mapping[str, SourceSettings] = field(default_factory=dict)
+    secret: str = "trail"  # noqa: S105 a key for pseudonyms that works unset; the README asks for one's own
+    threads: int = 2
+    memory_limit: str = "1GB"
+    grace_hours: int = 24
+
+    def source(self, name: str) -> SourceSettings:
+        """Return the settings of source `name`, the defaults where it has none of its own."""
+        return self.sources.get(name, SourceSettings())
+
+
+DESCRIPTIONS: dict[str, str] = {
+    "landing": "folder where logs arrive; a first-level folder under it is a source",
+    "warehouse": "folder of the tables",
+    "geoip": "a MaxMind database file (MMDB), nested or flat schema; places stay unknown without it",
+    "users": "a database URL, or a folder of CSV or Parquet files (users, memberships, businesses)",
+    "own_hosts": "the service's own hosts, comma-separated; a referrer on one of them is `internal`",
+    "trusted_proxies": "networks whose forwarded address is believed, comma-separated",
+    "visitor_field": "the field of a JSON line that holds the visitor cookie",
+    "user_field": "the field of a JSON line that holds the authenticated user id",
+    "business_field": "the field of a JSON line that holds the Business",
+    "health_paths": "paths of health checks, comma-separated",
+    "api_prefixes": "how paths of the API begin, comma-separated",
+    "event_paths": "paths that receive a page's own reports, comma-separated",
+    "route_rules": "versioned rules for variable path segments: a list of {prefix, name} in trail.toml",
+    "sources": "per source: time_zone (for formats without one) and format (where it should not be found by itself)",
+    "secret": "key of the hash that names a visitor who has no cookie; set your own and keep it",
+    "threads": "cores that Trail may use",
+    "memory_limit": "memory that DuckDB may use before it spills to disk, such as 1GB",
+    "grace_hours": "how long a superseded file stays for readers that are at work; at most 720",
+}
+
+
+def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from a file and the environment, and check them.
+
+    Args:
+        config: a `trail.toml`; `TRAIL_CONFIG` or `./trail.toml` where none is given, and none need exist.
+        environment: the variables to read, `os.environ` by default.
+
+    Returns:
+        The settings, paths made absolute (relative to the file that names them, else to the current folder).
+
+    Raises:
+        SettingError: with the setting's name and what it may be.
+    """
+    env = os.environ if environment is None else environment
+    path = config or Path(env.get("TRAIL_CONFIG", CONFIG_NAME))
+    values: dict[str, Any] = {}
+    base = Path.cwd()
+    if path.is_file():
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingError(f"{path}: not valid TOML: {error}") from error
+        base = path.resolve().parent
+    elif config is not None or "TRAIL_CONFIG" in env:
+        raise SettingError(f"{path}: no such settings file")
+    known = {f.name for f in fields(Settings)}
+    for name in values:
+        if name not in known:
+            raise SettingError(f"{path}: unknown setting '{name}'; known are {', '.join(sorted(known))}")
+    settings = {name: _checked(name, value, base) for name, value in values.items()}
+    for name in known - {"route_rules", "sources"}:
+        variable = f"TRAIL_{name.upper()}"
+        if env.get(variable, "") != "":
+            settings[name] = _checked(name, env[variable], Path.cwd(), said_as=variable)
+    for name in ("landing", "warehouse"):
+        settings.setdefault(name, (Path.cwd() / name).resolve())
+    return Settings(**settings)
+
+
+def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> Any:
+    """Turn one raw value into its setting's type, or say what it may be."""
+    said = said_as or name
+
+    def fail(expected: str) -> SettingError:
+        return SettingError(f"{said} is {value!r}; it must be {expected}")
+
+    if name in ("landing", "warehouse", "geoip"):
+        if not isinstance(value, str) or not value:
+            raise fail("a path")
+        return (base / Path(value).expanduser()).resolve()
+    if name in ("own_hosts", "health_paths", "api_prefixes", "event_paths"):
+        return tuple(_listed(value, fail))
+    if name == "trusted_proxies":
+        try:
+            return tuple(ipaddress.ip_network(text, strict=False) for text in _listed(value, fail))
+        except ValueError as error:
+            raise fail("a comma-separated list of networks such as 10.0.0.0/8") from error
+    if name in ("threads", "grace_hours"):
+        limit = 720 if name == "grace_hours" else 1024
+        least = 0 if name == "grace_hours" else 1
+        try:
+            number = int(value)
+        except (TypeError, ValueError) as error:
+            raise fail(f"a whole number from {least} to {limit}") from error
+        if not least <= number <= limit:
+            raise fail(f"a whole number from {least} to {limit}")
+        return number
+    if name == "memory_limit":
+        if not isinstance(value, str) or not re.fullmatch(r"\d{1,6}(\.\d{1,3})?\s?[KMGT]i?B", value):
+            raise fail("a size such as 800MB or 4GB")
+        return value
+    if name == "route_rules":
+        return _route_rules(value, fail)
+    if name == "sources":
+        return _sources(value, fail)
+    if not isinstance(value, str) or not value:
+        raise fail("a text")
+    return value
+
+
+def _listed(value: Any, fail: Any) -> list[str]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise fail("a list of texts")
+    return [item.strip() for item in items if item.strip()]
+
+
+def _route_rules(value: Any, fail: Any) -> tuple[RouteRule, ...]:
+    rules = []
+    for item in value if isinstance(value, list) else [None]:
+        if not isinstance(item, dict) or set(item) != {"prefix", "name"}:
+            raise fail('a list of tables such as {prefix = "/reports/", name = "slug"}')
+        prefix, name = item["prefix"], item["name"]
+        if not (isinstance(prefix, str) and prefix.startswith("/") and prefix.endswith("/")):
+            raise fail("rules whose prefix begins and ends with /")
+        if not (isinstance(name, str) and re.fullmatch(r"[a-z][a-z_]{0,30}", name)):
+            raise fail("rules whose name is lower case letters and _")
+        rules.append(RouteRule(prefix, name))
+    return tuple(rules)
+
+
+def _sources(value: Any, fail: Any) -> dict[str, SourceSettings]:
+    if not isinstance(value, dict):
+        raise fail("a table per source, such as [sources.web1]")
+    sources = {}
+    for name, item in value.items():
+        if not isinstance(item, dict) or not set(item) <= {"time_zone", "format"}:
+            raise fail("a table per source with time_zone and format only")
+        zone = item.get("time_zone", "UTC")
+        if zone not in available_timezones():
+            raise SettingError(f"sources.{name}.time_zone is {zone!r}; it must be a zone such as Europe/Berlin")
+        ZoneInfo(zone)
+        sources[name] = SourceSettings(time_zone=zone, format=item.get("format"))
+    return sources

@@ -1,0 +1,12 @@
+"""Files, publishing, snapshots, connect(): how tables are kept so that a reader never sees half of a run.
+
+What the tables hold does not belong here.
+"""
+
+from pipeline.warehouse.files import SchemaError
+from pipeline.warehouse.lock import LockTimeoutError
+from pipeline.warehouse.reader import StagedState, connect, live_files
+from pipeline.warehouse.run import Run, open_run
+from pipeline.warehouse.sweep import sweep
+
+__all__ = ["LockTimeoutError", "Run", "SchemaError", "StagedState", "connect", "live_files", "open_run", "sweep"]

@@ -1,0 +1,138 @@
+"""One table's Delta log: which data files are live, at which version; files are added and removed in one transaction.
+
+The log holds row counts and paths only: statistics of columns would outlive an erasure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from urllib.parse import unquote
+
+from deltalake import DeltaTable
+from deltalake.transaction import AddAction, RemoveAction
+
+from pipeline.schemas import Table
+from pipeline.warehouse.files import check_file, lay_tripwire
+
+DayFiles = dict[date | None, list[Path]]
+_DAY = re.compile(r"date=(\d{4}-\d\d-\d\d)/")
+_CONFIGURATION: dict[str, str | None] = {
+    "delta.dataSkippingNumIndexedCols": "0",
+    "delta.enableExpiredLogCleanup": "false",  # pinned versions must stay readable, and the log holds nothing personal
+}
+
+
+class DeltaFiles:
+    """The live files of one table at one version, and commits on top of it."""
+
+    def __init__(self, folder: Path, table: Table, version: int | None) -> None:
+        """Open a table.
+
+        Args:
+            folder: the table's own.
+            table: its schema.
+            version: what counts as its state; None where it has none yet.
+        """
+        self._folder = folder
+        self._table = table
+        self._log = DeltaTable(str(folder), version=version) if version is not None else None
+        self._live = self._list() if self._log else {}
+
+    @property
+    def version(self) -> int | None:
+        """The version that holds this state; None where nothing was ever committed."""
+        return self._log.version() if self._log else None
+
+    def _list(self) -> DayFiles:
+        assert self._log is not None
+        live: DayFiles = defaultdict(list)
+        for uri in sorted(self._log.file_uris()):
+            relative = unquote(uri.split("://", 1)[-1]) if "://" in uri else uri
+            found = _DAY.search(relative)
+            live[date.fromisoformat(found[1]) if found else None].append(Path(relative))
+        return dict(live)
+
+    def files(self, first: date | None = None, last: date | None = None) -> DayFiles:
+        """Live files by day (None for a table that is not by day), within a range of days."""
+        return {
+            day: list(paths)
+            for day, paths in sorted(self._live.items(), key=lambda item: item[0] or date.min)
+            if day is None or ((first is None or day >= first) and (last is None or day <= last))
+        }
+
+    def restore(self) -> None:
+        """Undo, in the log's head, what was committed after this state, so that commits go on from it."""
+        if not (self._folder / "_delta_log").is_dir():
+            return
+        head = DeltaTable(str(self._folder))
+        kept = self.version or 0
+        if head.version() > kept:
+            head.restore(kept)
+            self._log = DeltaTable(str(self._folder))
+        elif self._log is None:
+            self._log = head
+
+    def commit(self, added: Mapping[date | None, Sequence[Path]], replaced: Sequence[date | None]) -> None:
+        """Add files and remove those of some days, in one transaction.
+
+        Raises:
+            SchemaError: a file's columns are not the table's.
+        """
+        self._make()
+        assert self._log is not None
+        now_ms = int(time.time() * 1000)
+        adds = [self._add(path, day, now_ms) for day, paths in added.items() for path in paths]
+        new = {path for paths in added.values() for path in paths}
+        removes = [
+            RemoveAction(self._relative(path), True, now_ms, partition_values=self._partition(day))
+            for day in replaced
+            for path in self._live.get(day, [])
+            if path not in new
+        ]
+        staying = {path for day in replaced for path in self._live.get(day, [])} & new
+        adds = [action for action in adds if self._folder / action.path not in staying]
+        if not adds and not removes:
+            return
+        self._log.create_write_transaction(
+            [*adds, *removes], mode="append", schema=self._log.schema(), partition_by=self._partition_columns
+        )
+        self._log = DeltaTable(str(self._folder))
+        live: DayFiles = {day: [] if day in replaced else list(paths) for day, paths in self._live.items()}
+        for day, paths in added.items():
+            live[day] = [*live.get(day, []), *paths]
+        self._live = {day: sorted(paths) for day, paths in live.items() if paths}
+
+    @property
+    def _partition_columns(self) -> list[str]:
+        return ["date"] if self._table.is_by_day else []
+
+    def _partition(self, day: date | None) -> dict[str, str | None]:
+        return {"date": day.isoformat()} if day else {}
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self._folder).as_posix()
+
+    def _add(self, path: Path, day: date | None, now_ms: int) -> AddAction:
+        rows = check_file(path, self._table)
+        stats = json.dumps({"numRecords": rows})
+        return AddAction(self._relative(path), path.stat().st_size, self._partition(day), now_ms, True, stats)
+
+    def _make(self) -> None:
+        if self._log is not None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._log = DeltaTable.create(
+            str(self._folder),
+            schema=self._table.file_schema.remove_metadata(),
+            partition_by=self._partition_columns,
+            name=self._table.name,
+            description=self._table.grain,
+            configuration=_CONFIGURATION,
+        )
+        lay_tripwire(self._folder, self._table.name)

@@ -1,0 +1,134 @@
+"""Data files: written once under a name of their own, checked against the schema, on the disk before they are named.
+
+Which files are live does not belong here.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.schemas import Table
+
+ROW_GROUP_ROWS = 65_536
+_TRIPWIRE = "read-me-not-this-folder.parquet"
+_TRIPWIRE_TEXT = """This is not a Parquet file; it is here so that reading this folder as bare Parquet fails.
+
+For a while the folder also holds files that a later run has replaced, and a bare reader would count rows twice.
+Read the table through its Delta log (deltalake, polars.read_delta, Spark, DuckDB's delta_scan), through
+`from pipeline import connect`, or from the files that `trail files {name}` prints.
+"""
+
+
+class SchemaError(ValueError):
+    """Data is not what the table's schema says; the message names the table and the column."""
+
+
+def new_path(folder: Path, day: date | None) -> Path:
+    """Return a fresh name for a data file of a table, its day's folder made."""
+    name = f"{uuid.uuid4().hex}.parquet"
+    target = folder / f"date={day.isoformat()}" / name if day else folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def lay_tripwire(folder: Path, name: str) -> None:
+    """Make bare readers of a table's folder fail with a name that says why."""
+    path = folder / _TRIPWIRE
+    if not path.exists():
+        path.write_text(_TRIPWIRE_TEXT.format(name=name), encoding="utf-8")
+
+
+def is_data_file(path: Path) -> bool:
+    """Tell a data file from the tripwire and other company."""
+    return path.suffix == ".parquet" and path.name != _TRIPWIRE
+
+
+def write_file(path: Path, table: Table, data: pa.Table, row_group_rows: int = ROW_GROUP_ROWS) -> None:
+    """Write rows as zstd Parquet and sync them to the disk.
+
+    Args:
+        path: from `new_path`.
+        table: whose schema the rows must have, in any order of columns; `date` is left out.
+        data: the rows; dictionary columns are stored as dictionary pages of plain text.
+        row_group_rows: rows of a row group, the unit that readers skip.
+
+    Raises:
+        SchemaError: a column is missing, unknown, or of a type that cannot be cast without loss.
+    """
+    fitted = fit(table, data)
+    pq.write_table(
+        fitted,
+        path,
+        compression="zstd",
+        row_group_size=row_group_rows,
+        store_schema=False,
+        coerce_timestamps="us",
+        use_dictionary=[f.name for f in fitted.schema if not pa.types.is_integer(f.type) or f.type.bit_width < 64],
+    )
+    sync(path)
+
+
+def fit(table: Table, data: pa.Table) -> pa.Table:
+    """Bring rows into a table's columns, order and types; dictionaries stay encoded.
+
+    Raises:
+        SchemaError: as `write_file`.
+    """
+    wanted = [field for field in table.schema if not (table.is_by_day and field.name == "date")]
+    names = set(data.schema.names) - ({"date"} if table.is_by_day else set())
+    missing = [field.name for field in wanted if field.name not in names]
+    unknown = sorted(names - {field.name for field in wanted})
+    if missing or unknown:
+        raise SchemaError(f"{table.name}: missing columns {missing}, unknown columns {unknown}")
+    return pa.table([_fit_column(table.name, field, data[field.name]) for field in wanted], [f.name for f in wanted])
+
+
+def _fit_column(table: str, field: pa.Field, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    kind = pa.dictionary(pa.int32(), plain) if pa.types.is_dictionary(column.type) else plain
+    try:
+        return column.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise SchemaError(f"{table}.{field.name}: {column.type} cannot be {plain}: {error}") from error
+
+
+def check_file(path: Path, table: Table) -> int:
+    """Check a file that another writer made, by its footer; return how many rows it holds.
+
+    Raises:
+        SchemaError: its columns are not the table's.
+    """
+    footer = pq.read_metadata(path)
+    found = set(footer.schema.to_arrow_schema().names)
+    wanted = {name for name in table.schema.names if not (table.is_by_day and name == "date")}
+    if found != wanted:
+        raise SchemaError(
+            f"{table.name}: {path.name}: missing columns {sorted(wanted - found)}, "
+            f"unknown columns {sorted(found - wanted)}"
+        )
+    return int(footer.num_rows)
+
+
+def sync(path: Path) -> None:
+    """Put a file and its name on the disk."""
+    for target in (path, path.parent):
+        handle = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def replace_atomically(path: Path, text: str) -> None:
+    """Replace a small file so that a reader sees the old text or the new one, and neither is lost by a kill."""
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    sync(temporary)
+    temporary.replace(path)
+    sync(path)

@@ -1,0 +1,102 @@
+"""A run: one writer's work on the warehouse, which becomes the state that later runs continue and readers see."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.schemas import TABLES
+from pipeline.settings import Settings
+from pipeline.warehouse.delta import DayFiles, DeltaFiles
+from pipeline.warehouse.files import new_path, write_file
+from pipeline.warehouse.lock import write_lock
+from pipeline.warehouse.state import PUBLISHED, STAGED, State, read_state, write_state
+from pipeline.warehouse.views import create_views, open_connection
+
+LOCK_TIMEOUT_S = 600.0
+
+
+@contextmanager
+def open_run(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[Run]:
+    """Begin a run where the last one staged; leaving the block without staging discards what was done since.
+
+    Raises:
+        LockTimeoutError: another run held the warehouse for longer than `timeout_s`.
+    """
+    settings.warehouse.mkdir(parents=True, exist_ok=True)
+    with write_lock(settings.warehouse, timeout_s):
+        yield Run(settings)
+
+
+class Run:
+    """One writer's view of the warehouse.
+
+    Attributes:
+        facts: what writers noted of the state; changed here, kept by `stage`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        staged = read_state(settings.warehouse, STAGED)
+        self.facts: dict[str, Any] = copy.deepcopy(staged.facts)
+        self._tables: dict[str, DeltaFiles] = {}
+        for name, table in TABLES.items():
+            files = DeltaFiles(settings.warehouse / name, table, staged.versions.get(name))
+            files.restore()
+            self._tables[name] = files
+
+    def files(self, table: str, first: date | None = None, last: date | None = None) -> DayFiles:
+        """Live files of a table by day, within a range of days; the key is None for a table that is not by day."""
+        return self._tables[table].files(first, last)
+
+    def new_path(self, table: str, day: date | None) -> Path:
+        """Return the name of a data file for a writer of its own; it is checked when it is added."""
+        return new_path(self._settings.warehouse / table, day)
+
+    def write(self, table: str, day: date | None, data: pa.Table) -> Path:
+        """Write rows to a file that is not live yet.
+
+        Raises:
+            SchemaError: the rows are not what the table's schema says.
+        """
+        path = self.new_path(table, day)
+        write_file(path, TABLES[table], data)
+        return path
+
+    def append(self, table: str, files: Mapping[date | None, Sequence[Path]]) -> None:
+        """Make files live, in one transaction."""
+        self._tables[table].commit(files, ())
+
+    def replace(self, table: str, files: Mapping[date | None, Sequence[Path]]) -> None:
+        """Make files the only live ones of their days (None: of the table), in one transaction; none empties a day."""
+        self._tables[table].commit(files, list(files))
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Open DuckDB with every table as a view in this run's own state."""
+        connection = open_connection(self._settings)
+        create_views(connection, {name: _flat(files.files()) for name, files in self._tables.items()})
+        return connection
+
+    def stage(self) -> None:
+        """Make this the state that later runs go on from; readers don't see it yet."""
+        write_state(self._settings.warehouse, STAGED, self._state())
+
+    def publish(self) -> None:
+        """Stage, and show the state to readers, all tables at once."""
+        self.stage()
+        write_state(self._settings.warehouse, PUBLISHED, State(self._state().versions))
+
+    def _state(self) -> State:
+        versions = {name: files.version for name, files in self._tables.items()}
+        return State({name: number for name, number in versions.items() if number is not None}, self.facts)
+
+
+def _flat(files: DayFiles) -> list[Path]:
+    return [path for paths in files.values() for path in paths]
