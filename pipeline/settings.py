@@ -140,6 +140,8 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         if not isinstance(value, str) or not value:
             raise fail("a path")
         return (base / Path(value).expanduser()).resolve()
+    if name == "users":
+        return _users_place(value, base, fail)
     if name in ("own_hosts", "health_paths", "api_prefixes", "event_paths"):
         return tuple(_listed(value, fail))
     if name == "trusted_proxies":
@@ -167,6 +169,17 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         return _sources(value, fail)
     if not isinstance(value, str) or not value:
         raise fail("a text")
+    return value
+
+
+def _users_place(value: Any, base: Path, fail: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise fail("a database URL such as postgresql+psycopg://user@host/name, or a folder")
+    if "://" not in value:
+        return str((base / Path(value).expanduser()).resolve())
+    scheme, _, rest = value.partition(":///")
+    if scheme.startswith("sqlite") and rest and not rest.startswith("/"):
+        return f"{scheme}:///{(base / rest).resolve()}"
     return value
 
 

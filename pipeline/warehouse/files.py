@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -72,6 +73,38 @@ def write_file(path: Path, table: Table, data: pa.Table, row_group_rows: int = R
         use_dictionary=[f.name for f in fitted.schema if not pa.types.is_integer(f.type) or f.type.bit_width < 64],
     )
     sync(path)
+
+
+def write_batches(path: Path, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write rows that come in batches, in their order, as `write_file` does; return how many there were.
+
+    Raises:
+        SchemaError: as `write_file`.
+    """
+    wanted = [field for field in table.file_schema if not (table.is_by_day and field.name == "date")]
+    rows = 0
+    with pq.ParquetWriter(
+        path, pa.schema(wanted).remove_metadata(), compression="zstd", store_schema=False, coerce_timestamps="us"
+    ) as writer:
+        for batch in _grouped(batches, ROW_GROUP_ROWS):
+            fitted = fit(table, batch)
+            writer.write_table(fitted, row_group_size=ROW_GROUP_ROWS)
+            rows += fitted.num_rows
+    sync(path)
+    return rows
+
+
+def _grouped(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        held.append(batch)
+        count += batch.num_rows
+        if count >= rows:
+            yield pa.Table.from_batches(held)
+            held, count = [], 0
+    if held:
+        yield pa.Table.from_batches(held)
 
 
 def fit(table: Table, data: pa.Table) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.warehouse.delta import DayFiles, DeltaFiles
-from pipeline.warehouse.files import new_path, write_file
+from pipeline.warehouse.files import new_path, write_batches, write_file
 from pipeline.warehouse.lock import write_lock
 from pipeline.warehouse.state import PUBLISHED, STAGED, State, read_state, write_state
 from pipeline.warehouse.views import create_views, open_connection
@@ -69,6 +69,15 @@ class Run:
         path = self.new_path(table, day)
         write_file(path, TABLES[table], data)
         return path
+
+    def write_batches(self, table: str, day: date | None, batches: Iterable[pa.RecordBatch]) -> tuple[Path, int]:
+        """Write rows that come in batches to a file that is not live yet; return it and how many rows it has.
+
+        Raises:
+            SchemaError: the rows are not what the table's schema says.
+        """
+        path = self.new_path(table, day)
+        return path, write_batches(path, TABLES[table], batches)
 
     def append(self, table: str, files: Mapping[date | None, Sequence[Path]]) -> None:
         """Make files live, in one transaction."""

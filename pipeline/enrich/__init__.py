@@ -1,0 +1,10 @@
+"""A distinct value to its meaning: user agent, address, referrer, target, bot; then spread back to rows.
+
+Nothing here looks at a second row: what a row means does not depend on its neighbours, its file or its day.
+"""
+
+from pipeline.enrich.addresses import GeoDatabase, open_geo
+from pipeline.enrich.requests import enrich_requests, enrichment_version
+from pipeline.enrich.user_agents import UserAgentCache
+
+__all__ = ["GeoDatabase", "UserAgentCache", "enrich_requests", "enrichment_version", "open_geo"]

@@ -1,0 +1,99 @@
+"""Work per distinct value, spread back to rows: how a function of one or two values becomes a column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.formats.text import codes_and_values
+
+Codes = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """A text column taken apart.
+
+    Attributes:
+        codes: an index into `values` a row, -1 for null.
+        values: the distinct texts.
+    """
+
+    codes: Codes
+    values: list[str]
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> Distinct:
+        """Take a dictionary column apart, or a text column of few values."""
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        codes, values = codes_and_values(column)
+        return cls(codes, values.to_pylist())
+
+    def column(self) -> pa.DictionaryArray:
+        """Put it together again."""
+        return spread(self.values, self.codes)
+
+    def map(self, function: Callable[[str], str | None]) -> pa.DictionaryArray:
+        """Apply a function to each distinct value; null stays null."""
+        return spread([function(value) for value in self.values], self.codes)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Distinct combinations of several columns' values.
+
+    Attributes:
+        codes: an index into `combinations` a row.
+        combinations: the values that occur together; None for null.
+    """
+
+    codes: Codes
+    combinations: list[tuple[str | None, ...]]
+
+    @classmethod
+    def of(cls, *columns: Distinct) -> Pairs:
+        """Find the combinations that occur; the strings themselves are not compared."""
+        key = np.zeros(len(columns[0].codes), dtype=np.int64)
+        for column in columns:
+            key = key * (len(column.values) + 1) + column.codes + 1
+            if len(columns) > 2:
+                key = pd.factorize(key)[0].astype(np.int64)
+        codes, _ = pd.factorize(key)
+        first = _first_places(codes)
+        combinations = [
+            tuple(column.values[code] if (code := int(column.codes[place])) >= 0 else None for column in columns)
+            for place in first.tolist()
+        ]
+        return cls(codes.astype(np.int32), combinations)
+
+    def spread(self, values: Sequence[str | None]) -> pa.DictionaryArray:
+        """Spread one value for each combination to rows."""
+        return spread(values, self.codes)
+
+
+def _first_places(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The first row of each code; codes are numbered in the order in which they occur."""
+    if not len(codes):
+        return np.zeros(0, dtype=np.int64)
+    highest = np.maximum.accumulate(codes)
+    is_first = np.concatenate(([True], highest[1:] > highest[:-1]))
+    return np.flatnonzero(is_first)
+
+
+def spread(values: Sequence[str | None], codes: Codes) -> pa.DictionaryArray:
+    """Spread values, one for each code, to rows; equal values share an entry, None and code -1 are null."""
+    encoded = pa.array(values, pa.string()).dictionary_encode()
+    inner = np.append(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), -1).astype(np.int32)
+    outer = inner[codes]
+    return pa.DictionaryArray.from_arrays(pa.array(outer, mask=outer < 0), encoded.dictionary)
+
+
+def spread_flags(flags: Sequence[bool], codes: Codes) -> pa.BooleanArray:
+    """Spread flags, one for each code, to rows."""
+    return pa.array(np.asarray(flags, dtype=np.bool_)[codes])

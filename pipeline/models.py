@@ -1,0 +1,140 @@
+"""Runs the models of `sql/` on DuckDB: finds inputs, binds parameters, gives rows in the table's schema.
+
+What a table means is in its SQL; which days are built, and where rows go, is in `build`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.schemas import TABLES
+
+SQL_FOLDER = Path(__file__).resolve().parents[1] / "sql"
+_HEADER = re.compile(r"^-- (?P<name>\w+): (?P<what>.+)$")
+_FIELD = re.compile(r"^-- (?P<key>grain|key|inputs): (?P<value>.+)$")
+
+
+class ModelError(ValueError):
+    """A model's file is not what a model must be; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model.
+
+    Attributes:
+        name: of its table and its file.
+        what: what it is, in a sentence.
+        grain: what one row is.
+        key: columns that together are unique.
+        inputs: tables and models that it reads.
+        sql: the SELECT.
+    """
+
+    name: str
+    what: str
+    grain: str
+    key: tuple[str, ...]
+    inputs: tuple[str, ...]
+    sql: str
+
+
+@cache
+def load_model(name: str) -> Model:
+    """Read a model from its file.
+
+    Raises:
+        ModelError: there is no such model, or its header is not whole.
+    """
+    path = SQL_FOLDER / f"{name}.sql"
+    if name not in model_names():
+        raise ModelError(f"there is no model {name}; there are {', '.join(model_names())}")
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    first = _HEADER.match(lines[0]) if lines else None
+    found = {field["key"]: field["value"] for line in lines if (field := _FIELD.match(line))}
+    if first is None or first["name"] != name or set(found) != {"grain", "key", "inputs"}:
+        raise ModelError(f"{path.name}: its header must be its name with what it is, then grain, key and inputs")
+    return Model(name, first["what"], found["grain"], _listed(found["key"]), _listed(found["inputs"]), text)
+
+
+def model_names() -> list[str]:
+    """The names of all models, sorted."""
+    return sorted(path.stem for path in SQL_FOLDER.glob("*.sql"))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+def run_model(
+    connection: duckdb.DuckDBPyConnection, name: str, first: date | None = None, last: date | None = None
+) -> pa.Table:
+    """Run a model.
+
+    Args:
+        connection: with every table as a view or table of its name.
+        name: the model's.
+        first: the first day to build, for tables by day.
+        last: the last day to build.
+
+    Returns:
+        The rows, in the table's columns and types, in no particular order.
+    """
+    return pa.Table.from_batches(stream_model(connection, name, first, last), schema=_schema(name))
+
+
+def stream_model(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    first: date | None = None,
+    last: date | None = None,
+    order_by: Sequence[str] = (),
+) -> Iterator[pa.RecordBatch]:
+    """Run a model and give its rows in batches, in the order of some columns; other arguments as `run_model`."""
+    parameters = _parameters(first, last)
+    steps = [load_model(step) for step in (*_steps(name), name)]
+    shared = "".join(f"{step.name} as ({_bare(step.sql)}),\n" for step in steps[:-1])
+    own = f"{name} as ({_bare(steps[-1].sql)})"
+    columns = ", ".join(f'"{field.name}"' for field in _schema(name))
+    order = f"\norder by {', '.join(order_by)}" if order_by else ""
+    statement = f"with {shared}{own}\nselect {columns} from {name}{order}"
+    used = {key: value for key, value in parameters.items() if f"${key}" in statement}
+    reader = connection.sql(statement, params=used).to_arrow_reader(100_000)
+    schema = _schema(name)
+    for batch in reader:
+        yield pa.RecordBatch.from_arrays(
+            [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)], schema=schema
+        )
+
+
+def _schema(name: str) -> pa.Schema:
+    return TABLES[name].file_schema.remove_metadata()
+
+
+def _parameters(first: date | None, last: date | None) -> dict[str, date]:
+    if first is None or last is None:
+        return {}
+    one = timedelta(days=1)
+    return {"first_day": first, "last_day": last, "day_before": first - one, "day_after": last + one}
+
+
+def _steps(name: str) -> list[str]:
+    """Models that are no tables and that this one reads, directly or not, each after what it reads itself."""
+    found: list[str] = []
+    for step in load_model(name).inputs:
+        if step not in TABLES:
+            found.extend(inner for inner in (*_steps(step), step) if inner not in found)
+    return found
+
+
+def _bare(sql: str) -> str:
+    return "\n".join(line for line in sql.splitlines() if not line.startswith("--")).strip()
