@@ -17,6 +17,7 @@ TEXT = pa.string()
 WORD = pa.dictionary(pa.int32(), pa.string())
 COUNT = pa.int64()
 FLAG = pa.bool_()
+Column = tuple[str, pa.DataType, str]
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,15 @@ class Table:
     is_by_day: bool
 
     @property
+    def columns(self) -> list[Column]:
+        """Name, type as stored, and description of every column."""
+        described = zip(self.schema, self.file_schema, strict=True)
+        return [(field.name, stored.type, field.metadata[b"description"].decode()) for field, stored in described]
+
+    @property
     def file_schema(self) -> pa.Schema:
         """The schema with dictionary columns as plain text: what is stored, and what every engine sees."""
         return pa.schema([f.with_type(TEXT) if pa.types.is_dictionary(f.type) else f for f in self.schema])
-
-
-Column = tuple[str, pa.DataType, str]
 
 
 def _table(

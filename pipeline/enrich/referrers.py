@@ -13,7 +13,16 @@ from urllib.parse import urlsplit
 
 _LONGEST = 2048
 _MOST_LABELS = 12
-_PAID_MEDIUMS = ("cpc", "ppc", "paid", "paidsearch", "paid-search", "paid_social", "paidsocial", "paid-social")
+_PAID_MEDIUMS: tuple[str, ...] = (
+    "cpc",
+    "ppc",
+    "paid",
+    "paidsearch",
+    "paid-search",
+    "paid_social",
+    "paidsocial",
+    "paid-social",
+)
 _PAID_MEDIUMS += ("retargeting", "cpm", "cpv", "cpa", "cpp", "display", "banner", "interstitial")
 _CLICK_IDS = ("gclid", "gbraid", "wbraid", "msclkid", "dclid", "ttclid", "yclid", "li_fat_id", "twclid")
 

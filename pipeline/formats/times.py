@@ -21,7 +21,7 @@ _PUNCTUATION = {2: b"/", 6: b"/", 11: b":", 14: b":", 17: b":"}
 _ZONE = re.compile(r"([+-])([01]\d|2[0-3])([0-5]\d)")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _EPOCH = re.compile(r"\d{9,11}(?:\.\d{1,9})?", re.ASCII)
-_EARLIEST = -2_208_988_800 * MICROS  # 1900
+_EARLIEST = 788_918_400 * MICROS  # 1995: no web server logged before
 _LATEST = 4_102_444_800 * MICROS  # 2100
 
 Micros = npt.NDArray[np.int64]
@@ -59,7 +59,7 @@ def read_clf_clocks(values: pa.Array, prefix: int = 0) -> tuple[Micros, Mask]:
     day = digits[:, 0] * 10 + digits[:, 1]
     year = digits[:, 2] * 1000 + digits[:, 3] * 100 + digits[:, 4] * 10 + digits[:, 5]
     hour, minute, second = (digits[:, place] * 10 + digits[:, place + 1] for place in (6, 8, 10))
-    valid &= (months > 0) & (day >= 1) & (hour <= 23) & (minute <= 59) & (second <= 60) & (year >= 1900)
+    valid &= (months > 0) & (day >= 1) & (hour <= 23) & (minute <= 59) & (second <= 60) & (year >= 1995)
     month_start = ((year - 1970) * 12 + np.maximum(months, 1) - 1).astype("datetime64[M]")
     date = month_start.astype("datetime64[D]") + (day - 1)
     valid &= date.astype("datetime64[M]") == month_start
@@ -81,7 +81,7 @@ def read_instant(text: str) -> tuple[int, str | None] | None:
 
     Returns:
         Microseconds since 1970 (digits beyond are cut), as if UTC where the text has no zone, and the zone as written
-        (`Z` for UTC; None where the text has none). None where the text is no instant between 1900 and 2100.
+        (`Z` for UTC; None where the text has none). None where the text is no instant from 1995 to 2099.
     """
     if _EPOCH.fullmatch(text):
         whole, _, fraction = text.partition(".")

@@ -5,8 +5,18 @@ What the tables hold does not belong here.
 
 from pipeline.warehouse.files import SchemaError
 from pipeline.warehouse.lock import LockTimeoutError
-from pipeline.warehouse.reader import StagedState, connect, live_files
+from pipeline.warehouse.reader import StagedState, connect, live_files, read_staged_table
 from pipeline.warehouse.run import Run, open_run
 from pipeline.warehouse.sweep import sweep
 
-__all__ = ["LockTimeoutError", "Run", "SchemaError", "StagedState", "connect", "live_files", "open_run", "sweep"]
+__all__ = [
+    "LockTimeoutError",
+    "Run",
+    "SchemaError",
+    "StagedState",
+    "connect",
+    "live_files",
+    "open_run",
+    "read_staged_table",
+    "sweep",
+]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings, load_settings
@@ -38,6 +42,12 @@ def live_files(settings: Settings, table: str) -> list[Path]:
     return sorted(_flat(_files_at(settings, read_state(settings.warehouse, PUBLISHED), table)))
 
 
+def read_staged_table(settings: Settings, table: str) -> pa.Table:
+    """Read a small table that is not by day from the state that the next run goes on from."""
+    paths = StagedState(settings).files(table).get(None, [])
+    return pa.concat_tables([pq.read_table(path, partitioning=None) for path in paths]) if paths else pa.table({})
+
+
 class StagedState:
     """The state that the next run goes on from, read without the lock: for those who decide whether there is work.
 
@@ -53,6 +63,16 @@ class StagedState:
     def files(self, table: str) -> DayFiles:
         """Live files of a table by day."""
         return _files_at(self._settings, self._state, table)
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever staged."""
+        return bool(self._state.versions)
+
+    @property
+    def fingerprint(self) -> str:
+        """What changes with the state."""
+        return hashlib.sha256(json.dumps(self._state.versions, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def is_published(self) -> bool:

@@ -18,6 +18,7 @@ from pipeline.warehouse.delta import DayFiles, DeltaFiles
 from pipeline.warehouse.files import new_path, write_batches, write_file
 from pipeline.warehouse.lock import write_lock
 from pipeline.warehouse.state import PUBLISHED, STAGED, State, read_state, write_state
+from pipeline.warehouse.sweep import sweep_locked
 from pipeline.warehouse.views import create_views, open_connection
 
 LOCK_TIMEOUT_S = 600.0
@@ -101,6 +102,10 @@ class Run:
         """Stage, and show the state to readers, all tables at once."""
         self.stage()
         write_state(self._settings.warehouse, PUBLISHED, State(self._state().versions))
+
+    def sweep(self) -> list[Path]:
+        """Remove superseded files that are older than the grace period; only after staging or publishing."""
+        return sweep_locked(self._settings)
 
     def _state(self) -> State:
         versions = {name: files.version for name, files in self._tables.items()}

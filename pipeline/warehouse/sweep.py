@@ -33,9 +33,14 @@ def sweep(settings: Settings, timeout_s: float = 600.0) -> list[Path]:
     if not settings.warehouse.is_dir():
         return []
     with write_lock(settings.warehouse, timeout_s):
-        before = time.time() - settings.grace_hours * 3600
-        removed = [path for name in TABLES for path in _sweep_table(settings, name, before)]
-        _sweep_spill(settings.warehouse / SPILL, time.time() - _SPILL_KEPT_S)
+        return sweep_locked(settings)
+
+
+def sweep_locked(settings: Settings) -> list[Path]:
+    """Sweep as `sweep` does, for a caller that holds the lock and has staged or published what it wrote."""
+    before = time.time() - settings.grace_hours * 3600
+    removed = [path for name in TABLES for path in _sweep_table(settings, name, before)]
+    _sweep_spill(settings.warehouse / SPILL, time.time() - _SPILL_KEPT_S)
     return removed
 
 

@@ -1,0 +1,82 @@
+"""Jobs, and what starts them: a daily schedule, a sensor on the landing folder, and one on stale days."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+
+import dagster as dg
+
+from assets.partitions import DAILY
+from assets.raw import RAW
+from assets.resources import ONLY_STALE, SWEEP
+from pipeline.build import ranges_to_refresh, stale_whole
+from pipeline.build.stale import WHOLE_INPUTS
+from pipeline.ingest import known_versions
+from pipeline.ingest.landing import changed_files
+from pipeline.settings import load_settings
+from pipeline.warehouse import StagedState, read_staged_table
+
+INGEST = dg.AssetSelection.assets(*RAW)
+WHOLE = dg.AssetSelection.assets(*WHOLE_INPUTS)
+
+ingest_job = dg.define_asset_job("ingest_new_lines", INGEST, description="Read what is new in the landing folder.")
+refresh_job = dg.define_asset_job(
+    "refresh_days",
+    dg.AssetSelection.all() - INGEST,
+    partitions_def=DAILY,
+    description="Rebuild stale days of the derived tables, and publish when none is left.",
+)
+whole_job = dg.define_asset_job(
+    "refresh_people", WHOLE, description="Rebuild the tables of people that are not by day, and publish."
+)
+daily_job = dg.define_asset_job(
+    "daily", dg.AssetSelection.all(), partitions_def=DAILY, description="Everything, for the day that ended."
+)
+
+
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """Tags of one run over a range of days that builds what is stale in it."""
+    start, end = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+    return {start: first.isoformat(), end: last.isoformat(), ONLY_STALE: "yes"}
+
+
+@dg.schedule(
+    cron_schedule="20 0 * * *",
+    job=daily_job,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def every_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Do everything for yesterday, whether or not lines arrived, and sweep what is superseded."""
+    day = context.scheduled_execution_time.date() - timedelta(days=1)
+    return dg.RunRequest(partition_key=day.isoformat(), tags={ONLY_STALE: "yes", SWEEP: "yes"})
+
+
+@dg.sensor(job=ingest_job, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def new_lines() -> dg.RunRequest | dg.SkipReason:
+    """Read the landing folder when something in it changed: a listing, no file is opened."""
+    settings = load_settings()
+    try:
+        changed = changed_files(settings, known_versions(read_staged_table(settings, "landing_files")))
+    except FileNotFoundError as error:
+        return dg.SkipReason(str(error))
+    if not changed:
+        return dg.SkipReason(f"nothing changed in {settings.landing}")
+    seen = "\n".join(f"{file.path} {file.size} {file.modified_ns}" for file in changed)
+    return dg.RunRequest(run_key=sha256(seen.encode()).hexdigest())
+
+
+@dg.sensor(jobs=[refresh_job, whole_job], minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def stale_days() -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Rebuild just the days that new lines or links made stale, however old; what fails is tried again each hour."""
+    state = StagedState(load_settings())
+    key = f"{state.fingerprint} {datetime.now(UTC):%Y%m%d%H}"
+    ranges = ranges_to_refresh(state)
+    for first, last in ranges:
+        yield dg.RunRequest(job_name=refresh_job.name, run_key=f"{key} {first} {last}", tags=range_tags(first, last))
+    if ranges:
+        return
+    if state.exists and stale_whole(state):
+        yield dg.RunRequest(job_name=whole_job.name, run_key=f"{key} people")
+    else:
+        yield dg.SkipReason("nothing is stale")

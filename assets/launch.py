@@ -1,0 +1,119 @@
+"""The same assets from a terminal: everything that is to be done, in this process; progress goes to the log `trail`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from assets.derived import BY_DAY_ASSETS, WHOLE_ASSETS
+from assets.jobs import range_tags
+from assets.raw import directory, raw_tables
+from assets.resources import SWEEP, WarehouseResource
+from pipeline.build import ranges_to_refresh, stale_whole
+from pipeline.settings import Settings
+from pipeline.warehouse import StagedState
+
+_LOG = logging.getLogger("trail")
+_MOST_ROUNDS = 10
+
+
+class StepFailedError(RuntimeError):
+    """A step of a run failed; the message names it and says why. Nothing of the run is kept."""
+
+
+@dataclass
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        lines: lines read in this run, and where each ended.
+        ranges: ranges of days that were looked at because something in them was stale.
+        seconds: how long each step took.
+    """
+
+    lines: dict[str, int] = field(default_factory=dict)
+    ranges: list[tuple[date, date]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values for JSON."""
+        return {
+            "lines": self.lines,
+            "ranges": [[first.isoformat(), last.isoformat()] for first, last in self.ranges],
+            "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
+        }
+
+
+def run_everything(settings: Settings, config: Path | None = None) -> RunSummary:
+    """Read new lines, rebuild what they make stale, publish.
+
+    Args:
+        settings: where the warehouse is.
+        config: the settings file they came from, for the assets.
+
+    Returns:
+        What was done.
+
+    Raises:
+        StepFailedError: a step failed, or days stay stale however often they are built.
+    """
+    summary = RunSummary()
+    _materialize([raw_tables, directory], {SWEEP: "yes"}, config, summary)
+    for _ in range(_MOST_ROUNDS):
+        state = StagedState(settings)
+        ranges = ranges_to_refresh(state)
+        for first, last in ranges:
+            _LOG.info("days %s to %s", first, last)
+            _materialize([*BY_DAY_ASSETS, *WHOLE_ASSETS], range_tags(first, last), config, summary)
+            summary.ranges.append((first, last))
+        if not ranges and not stale_whole(state):
+            return summary
+        if not ranges:
+            _materialize(WHOLE_ASSETS, {}, config, summary)
+    raise StepFailedError("days stay stale after they were built")
+
+
+def _materialize(
+    assets: list[dg.AssetsDefinition], tags: dict[str, str], config: Path | None, summary: RunSummary
+) -> None:
+    with _instance() as instance:
+        result = dg.materialize(
+            assets,
+            resources={"warehouse": WarehouseResource(config=str(config.resolve()) if config else "")},
+            instance=instance,
+            raise_on_error=False,
+            tags=tags,
+        )
+    for event in result.all_events:
+        if event.is_step_failure:
+            raise StepFailedError(f"{event.step_key}: {_reason(event)}")
+        if event.is_step_success:
+            step = event.step_key or ""
+            taken = event.step_success_data.duration_ms / 1000
+            summary.seconds[step] = summary.seconds.get(step, 0.0) + taken
+        if event.is_step_materialization and event.step_key == "ingest":
+            found = event.step_materialization_data.materialization.metadata
+            counts = {name: value.value for name, value in found.items() if name.startswith("lines_")}
+            summary.lines = {name.removeprefix("lines_"): int(str(count)) for name, count in counts.items()}
+    if not result.success:
+        raise StepFailedError("the run failed before its first step; see the log")
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "failed"
+
+
+def _instance() -> dg.DagsterInstance:
+    """The configured instance, so that runs show on Dagster's page; else one that leaves nothing behind."""
+    for noisy in ("dagster", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    return dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral()

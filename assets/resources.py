@@ -1,0 +1,73 @@
+"""The warehouse as a resource whose life is the run's: locked at its start, staged or published at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from pipeline.build import find_stale, stale_days, stale_whole
+from pipeline.settings import Settings, load_settings
+from pipeline.warehouse import Run, open_run
+
+ONLY_STALE = "trail/only_stale"
+SWEEP = "trail/sweep"
+
+
+@dataclass
+class OpenWarehouse:
+    """A run on the warehouse, as assets and checks see it."""
+
+    run: Run
+    settings: Settings
+    has_failed: bool = False
+
+    @contextmanager
+    def step(self) -> Iterator[Run]:
+        """Do a step of the run; one that fails makes the whole run leave no trace."""
+        try:
+            yield self.run
+        except BaseException:
+            self.has_failed = True
+            raise
+
+    def days(self, context: dg.AssetExecutionContext, table: str) -> list[date]:
+        """The days of the partition range to build: all that have data, or only stale ones where the run says so."""
+        window = context.partition_time_window
+        first, last = window.start.date(), window.end.date() - timedelta(days=1)
+        stale = [day for day in stale_days(self.run, table) if first <= day <= last]
+        if context.run_tags.get(ONLY_STALE):
+            return stale
+        known = {day for name in ("raw_requests", table) for day in self.run.files(name, first, last)}
+        return sorted({day for day in known if day is not None} | set(stale))
+
+    def finish(self, tags: Mapping[str, str]) -> None:
+        """Stage what was done; publish it when nothing is stale any more, so that readers only see whole states."""
+        if self.has_failed:
+            return
+        if find_stale(self.run) or stale_whole(self.run):
+            self.run.stage()
+        else:
+            self.run.publish()
+        if tags.get(SWEEP):
+            self.run.sweep()
+
+
+class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Opens the configured warehouse for the length of a run."""
+
+    config: str = ""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[OpenWarehouse]:
+        """Hold the warehouse's lock from here to the run's end."""
+        settings = load_settings(Path(self.config) if self.config else None)
+        tags = context.run.tags if context.run else {}
+        with open_run(settings) as run:
+            warehouse = OpenWarehouse(run, settings)
+            yield warehouse
+            warehouse.finish(tags)
