@@ -6,7 +6,6 @@ from hashlib import sha256
 
 import dagster as dg
 
-from assets.partitions import DAILY
 from assets.raw import RAW
 from assets.resources import ONLY_STALE, SWEEP
 from pipeline.build import ranges_to_refresh, stale_whole
@@ -23,15 +22,12 @@ ingest_job = dg.define_asset_job("ingest_new_lines", INGEST, description="Read w
 refresh_job = dg.define_asset_job(
     "refresh_days",
     dg.AssetSelection.all() - INGEST,
-    partitions_def=DAILY,
     description="Rebuild stale days of the derived tables, and publish when none is left.",
 )
 whole_job = dg.define_asset_job(
     "refresh_people", WHOLE, description="Rebuild the tables of people that are not by day, and publish."
 )
-daily_job = dg.define_asset_job(
-    "daily", dg.AssetSelection.all(), partitions_def=DAILY, description="Everything, for the day that ended."
-)
+daily_job = dg.define_asset_job("daily", dg.AssetSelection.all(), description="Everything, for the day that ended.")
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:

@@ -89,6 +89,7 @@ def _materialize(
             instance=instance,
             raise_on_error=False,
             tags=tags,
+            run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
         )
     for event in result.all_events:
         if event.is_step_failure:
@@ -114,6 +115,5 @@ def _reason(event: dg.DagsterEvent) -> str:
 
 def _instance() -> dg.DagsterInstance:
     """The configured instance, so that runs show on Dagster's page; else one that leaves nothing behind."""
-    for noisy in ("dagster", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
     return dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral()

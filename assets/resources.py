@@ -40,7 +40,7 @@ class OpenWarehouse:
         window = context.partition_time_window
         first, last = window.start.date(), window.end.date() - timedelta(days=1)
         stale = [day for day in stale_days(self.run, table) if first <= day <= last]
-        if context.run_tags.get(ONLY_STALE):
+        if context.run.tags.get(ONLY_STALE):
             return stale
         known = {day for name in ("raw_requests", table) for day in self.run.files(name, first, last)}
         return sorted({day for day in known if day is not None} | set(stale))

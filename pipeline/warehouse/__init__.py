@@ -8,6 +8,7 @@ from pipeline.warehouse.lock import LockTimeoutError
 from pipeline.warehouse.reader import StagedState, connect, live_files, read_staged_table
 from pipeline.warehouse.run import Run, open_run
 from pipeline.warehouse.sweep import sweep
+from pipeline.warehouse.views import lock_down
 
 __all__ = [
     "LockTimeoutError",
@@ -16,6 +17,7 @@ __all__ = [
     "StagedState",
     "connect",
     "live_files",
+    "lock_down",
     "open_run",
     "read_staged_table",
     "sweep",

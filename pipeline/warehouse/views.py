@@ -77,3 +77,10 @@ def _sql_type(kind: pa.DataType) -> str:
     if pa.types.is_list(kind):
         return f"{_sql_type(kind.value_type)}[]"
     return _TYPES[kind]
+
+
+def lock_down(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Let a connection read the warehouse and nothing else, for queries that somebody typed; there is no way back."""
+    connection.execute(f"set allowed_directories = [{_quoted(str(settings.warehouse))}]")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")

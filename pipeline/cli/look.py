@@ -1,0 +1,133 @@
+"""Commands that look at one thing: a user, a visit, a request, a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.show import length, plain, show_fields, show_json, show_rows
+from pipeline.lookup import find_users, request_story, user_story, visit_story
+from pipeline.warehouse import connect
+
+_json = click.option("--json", "as_json", is_flag=True, help="print one JSON document")
+_business = click.option("--business", help="id or name of the Business to keep to")
+
+
+@click.command()
+@click.argument("query")
+@_business
+@click.option("--visits", default=10, show_default=True, help="how many of the last visits and errors")
+@_json
+@click.pass_obj
+def user(obj: Any, query: str, business: str | None, visits: int, as_json: bool) -> None:
+    """Find users by part of a name or email, by id or identifier; tell all of the only one found."""
+    with connect(obj.settings) as connection:
+        found = find_users(connection, query, business)
+        if not found:
+            raise click.ClickException("no such user")
+        only = found[0] if len(found) == 1 or found[0]["user_id"] == query else None
+        story = user_story(connection, only["user_id"], business, visits) if only else None
+    if as_json:
+        show_json(story or found)
+    elif story:
+        _show_user(story)
+    else:
+        show_rows(found, ["user_id", "name", "email", "business_names", "last_seen_at", "visits", "why"])
+        click.echo(f"\n{len(found)} users; `trail user ID` tells all of one")
+
+
+def _show_user(story: dict[str, Any]) -> None:
+    shown = ("user_id", "name", "email", "business_names", "first_seen_at", "last_seen_at", "visits", "devices")
+    show_fields({name: story[name] for name in shown})
+    click.echo("\nlast visits" if story["visits_last"] else "\nno visits")
+    show_rows([visit | {"length": length(visit["length_s"])} for visit in story["visits_last"]], _VISIT_COLUMNS)
+    click.echo("\nlast errors" if story["errors_last"] else "\nno errors")
+    show_rows(story["errors_last"], ["occurred_at", "status", "method", "path", "visit_id", "request_id"])
+
+
+_VISIT_COLUMNS = ["visit_id", "started_at", "length", "entry_path", "page_views", "errors", "server_errors", "browser"]
+
+
+@click.command()
+@click.argument("visit_id")
+@_business
+@_json
+@click.pass_obj
+def visit(obj: Any, visit_id: str, business: str | None, as_json: bool) -> None:
+    """Tell a visit request by request, with gaps, status and duration."""
+    with connect(obj.settings) as connection:
+        story = visit_story(connection, visit_id, business)
+    if story is None:
+        raise click.ClickException("no such visit")
+    if as_json:
+        show_json(story)
+        return
+    acts = story.pop("acts_in_order")
+    heading = ("user_id", "business_id", "visitor_id", "started_at", "channel", "browser", "os", "country", "city")
+    show_fields({"visit_id": story["visit_id"], "length": length(story["length_s"])} | {n: story[n] for n in heading})
+    click.echo()
+    show_rows(
+        [act | {"gap": "" if act["gap_s"] is None else length(act["gap_s"])} for act in acts],
+        ["occurred_at", "gap", "kind", "method", "status", "duration_ms", "path", "linked_by", "request_id"],
+    )
+
+
+@click.command()
+@click.argument("request_id")
+@_json
+@click.pass_obj
+def explain(obj: Any, request_id: str, as_json: bool) -> None:
+    """Explain a request: its line, what was derived and by which version, its visit, and why it is a user's."""
+    with connect(obj.settings) as connection:
+        story = request_story(connection, request_id)
+    if story is None:
+        raise click.ClickException("no such request")
+    if as_json:
+        show_json(story)
+        return
+    show_fields(story["request"])
+    if story["act"]:
+        click.echo("\nin the clickstream")
+        shown = ("visit_id", "visit_seq", "user_id", "business_id", "linked_by", "link_evidence", "seconds_to_next")
+        show_fields({name: story["act"][name] for name in shown})
+    if story["link"]:
+        click.echo("\nwhose it is, shown by")
+        show_fields(story["link"])
+    click.echo("\nin the logs")
+    show_rows(story["files"], ["path", "line_offset", "ip", "target"])
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@_json
+@click.pass_obj
+def doctor(obj: Any, file: Path, as_json: bool) -> None:
+    """Tell what a log file is: format, rejects with reasons, time span and zone, bots, and what to be warned of."""
+    from pipeline.enrich import UserAgentCache
+    from pipeline.enrich.bots import bot_signals
+    from pipeline.ingest.doctor import examine
+
+    report = examine(file, obj.settings)
+    agents = [agent for agent in report.agents if agent]
+    clients = dict(zip(agents, UserAgentCache(None).clients(agents), strict=True))
+    bots = sum(count for agent, count in report.agents.items() if bot_signals(agent, clients.get(agent or "")))
+    report.bot_share = bots / report.kept if report.kept else None
+    if as_json:
+        show_json(report.to_dict())
+        return
+    found = report.to_dict()
+    rejects, warnings = found.pop("rejects"), found.pop("warnings")
+    found["bot_share"] = None if report.bot_share is None else f"{report.bot_share:.1%}"
+    found["zones"] = [f"{zone}: {count:,} lines" for zone, count in report.zones.items()]
+    show_fields(found)
+    for reason, entry in rejects.items():
+        click.echo(f"\nrejected as {reason}: {entry['lines']:,} lines; {entry['means']}")
+        for sample in entry["samples"]:
+            click.echo(f"  at byte {sample['offset']}: {plain(sample['text'])}")
+    for warning in warnings:
+        click.echo(f"\nwarning: {plain(warning)}")
+
+
+COMMANDS = [user, visit, explain, doctor]

@@ -1,0 +1,68 @@
+"""The `trail` command itself: settings, errors as one clear line, and the list of commands."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import duckdb
+
+from pipeline.cli import ask, look, work
+from pipeline.people.directory import DirectoryError
+from pipeline.settings import SettingError, Settings, load_settings
+from pipeline.warehouse import LockTimeoutError, SchemaError
+
+_EXPECTED = (SettingError, LockTimeoutError, SchemaError, DirectoryError, duckdb.Error, OSError)
+
+
+@dataclass
+class Context:
+    """What every command shares.
+
+    Attributes:
+        config: the settings file named on the command line.
+    """
+
+    config: Path | None
+    debug: bool = False
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, read when a command first needs them."""
+        return load_settings(self.config)
+
+
+class _Trail(click.Group):
+    """Turns what can go wrong into one line on the error stream; `--debug` shows the rest."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            sys.stderr.close()
+            return None
+        except (*_EXPECTED, RuntimeError) as error:
+            if ctx.params.get("debug"):
+                raise
+            raise click.ClickException(str(error).strip()) from error
+
+
+@click.group(cls=_Trail, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", type=click.Path(path_type=Path), help="settings file; trail.toml here by default")
+@click.option("--debug", is_flag=True, help="show where an error comes from")
+@click.version_option(package_name="trail")
+@click.pass_context
+def main(ctx: click.Context, config: Path | None, debug: bool) -> None:
+    """Request logs to clean Parquet tables of who did what, when and for how long."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("trail").setLevel(logging.INFO)
+    ctx.obj = Context(config, debug)
+
+
+for command in (*work.COMMANDS, *look.COMMANDS, *ask.COMMANDS):
+    main.add_command(command)

@@ -1,0 +1,74 @@
+"""How rows are shown in a terminal: aligned, cut to what fits, with no control character of a log left alive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import click
+
+_WIDEST = 60
+Row = Mapping[str, Any]
+
+
+def plain(value: Any) -> str:
+    """Write a value for a terminal; control characters, which a log's sender may have chosen, become escapes."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S") + (f".{value.microsecond // 1000:03}" if value.microsecond else "")
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
+
+
+def length(seconds: float | None) -> str:
+    """Write a length of time; what is not known is `unknown`, never 0."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02}:{int(seconds % 60):02}"
+
+
+def show_rows(rows: Sequence[Row], columns: Sequence[str] | None = None) -> None:
+    """Print rows as an aligned table."""
+    names = list(columns or (rows[0] if rows else ()))
+    if not names:
+        return
+    cells = [[_cut(plain(row.get(name))) for name in names] for row in rows]
+    widths = [max(len(name), *(len(row[place]) for row in cells), 0) for place, name in enumerate(names)]
+    click.echo("  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True)).rstrip())
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+
+
+def show_fields(row: Row) -> None:
+    """Print one row, a field a line; absent ones are left out."""
+    present = {name: value for name, value in row.items() if value is not None and value != []}
+    width = max((len(name) for name in present), default=0)
+    for name, value in present.items():
+        click.echo(f"{name.ljust(width)}  {plain(value)}")
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(value, default=_json, ensure_ascii=True, indent=2))
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(value)

@@ -1,0 +1,74 @@
+"""Commands that do the work: ingest, run, demo, sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.show import show_json
+
+_json = click.option("--json", "as_json", is_flag=True, help="print one JSON document")
+
+
+@click.command()
+@_json
+@click.pass_obj
+def run(obj: Any, as_json: bool) -> None:
+    """Read new lines, rebuild the days they touch, publish: all there is to do."""
+    from assets.launch import run_everything  # Dagster takes a second to import, which other commands need not wait
+
+    summary = run_everything(obj.settings, obj.config).to_dict()
+    if as_json:
+        show_json(summary)
+        return
+    counts = ", ".join(f"{count:,} {name}" for name, count in summary["lines"].items())
+    click.echo(f"lines: {counts}")
+    for first, last in summary["ranges"]:
+        click.echo(f"days {first} to {last}: up to date")
+    click.echo(f"published to {obj.settings.warehouse}")
+
+
+@click.command()
+@_json
+@click.pass_obj
+def ingest(obj: Any, as_json: bool) -> None:
+    """Read new lines only; `trail run` later builds the days they touch and publishes."""
+    from pipeline.ingest import ingest as read_new_lines
+    from pipeline.warehouse import open_run
+
+    settings = obj.settings
+    with open_run(settings) as opened:
+        report = read_new_lines(opened, settings, lambda text: click.echo(text, err=True))
+        opened.stage()
+    if as_json:
+        show_json({"lines": report.lines, "days": report.days, "unreadable": report.unreadable})
+        return
+    click.echo(", ".join(f"{count:,} {name}" for name, count in report.lines.items()))
+    click.echo(f"days touched: {', '.join(day.isoformat() for day in report.days) or 'none'}")
+    for path, reason in report.unreadable.items():
+        click.echo(f"could not read {path}: {reason}", err=True)
+
+
+@click.command()
+@click.pass_obj
+def sweep(obj: Any) -> None:
+    """Remove files that later runs replaced and that are older than the grace period."""
+    from pipeline.warehouse import sweep as sweep_warehouse
+
+    click.echo(f"{len(sweep_warehouse(obj.settings))} files removed")
+
+
+@click.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-data"), show_default=True)
+@click.option("--seed", default=7, show_default=True, help="the same seed makes the same logs")
+@click.option("--scale", default=1.0, show_default=True, help="how much of it")
+def demo(folder: Path, seed: int, scale: float) -> None:
+    """Make a fortnight of logs of a made-up service, run everything on them, and tell what was found."""
+    from pipeline.cli.tour import give_tour
+
+    give_tour(folder, seed, scale)
+
+
+COMMANDS = [run, ingest, sweep, demo]

@@ -1,0 +1,10 @@
+"""Find a user, a visit, a request's story: what support and engineers ask, as plain functions on a connection.
+
+How an answer is shown does not belong here; the command line and the page share these functions.
+"""
+
+from pipeline.lookup.requests import request_story
+from pipeline.lookup.users import find_users, user_story
+from pipeline.lookup.visits import visit_story
+
+__all__ = ["find_users", "request_story", "user_story", "visit_story"]
