@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 _METADATA = b"\xab\xcd\xefMaxMind.com"
-_EXTENDED = {"uint64": 9, "array": 11}
+_ARRAY = 11
+_NUMBERS = {"uint16": 5, "uint32": 6, "uint64": 9}
 _V4_PREFIX_BITS = 96
 
 
@@ -42,15 +43,15 @@ def write_mmdb(path: Path, networks: Sequence[tuple[str, dict[str, Any]]], kind:
                 value = len(nodes) if child is None else child
             tree += value.to_bytes(3, "big")
     metadata = {
-        "binary_format_major_version": 2,
-        "binary_format_minor_version": 0,
-        "build_epoch": built_at,
+        "binary_format_major_version": ("uint16", 2),
+        "binary_format_minor_version": ("uint16", 0),
+        "build_epoch": ("uint64", built_at),
         "database_type": kind,
         "description": {"en": "networks of a made-up service"},
-        "ip_version": 6,
+        "ip_version": ("uint16", 6),
         "languages": ["en"],
-        "node_count": len(nodes),
-        "record_size": 24,
+        "node_count": ("uint32", len(nodes)),
+        "record_size": ("uint16", 24),
     }
     path.write_bytes(bytes(tree) + bytes(16) + bytes(data) + _METADATA + _encode(metadata))
 
@@ -80,10 +81,11 @@ def _encode(value: Any) -> bytes:
     if isinstance(value, dict):
         return _head(7, len(value)) + b"".join(_encode(key) + _encode(item) for key, item in value.items())
     if isinstance(value, list):
-        return _head(_EXTENDED["array"], len(value)) + b"".join(_encode(item) for item in value)
-    if isinstance(value, int):
-        digits = value.to_bytes((value.bit_length() + 7) // 8, "big")
-        return (_head(6, len(digits)) if len(digits) <= 4 else _head(_EXTENDED["uint64"], len(digits))) + digits
+        return _head(_ARRAY, len(value)) + b"".join(_encode(item) for item in value)
+    if isinstance(value, tuple):
+        kind, number = value
+        digits = number.to_bytes((number.bit_length() + 7) // 8, "big")
+        return _head(_NUMBERS[kind], len(digits)) + digits
     raise TypeError(f"{type(value).__name__} is not written")
 
 

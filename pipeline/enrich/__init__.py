@@ -4,7 +4,7 @@ Nothing here looks at a second row: what a row means does not depend on its neig
 """
 
 from pipeline.enrich.addresses import GeoDatabase, open_geo
-from pipeline.enrich.requests import enrich_requests, enrichment_version
+from pipeline.enrich.requests import Enricher, enrichment_version
 from pipeline.enrich.user_agents import UserAgentCache
 
-__all__ = ["GeoDatabase", "UserAgentCache", "enrich_requests", "enrichment_version", "open_geo"]
+__all__ = ["Enricher", "GeoDatabase", "UserAgentCache", "enrichment_version", "open_geo"]

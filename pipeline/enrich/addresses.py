@@ -44,11 +44,8 @@ class GeoDatabase:
         self._is_broken = False
         self.version = f"{meta.database_type} {meta.build_epoch}"
 
-    def places(self, addresses: Sequence[str]) -> list[Place]:
-        """Return country, region and city of each address; None for what is not known."""
-        return [self._place(address) for address in addresses]
-
-    def _place(self, address: str) -> Place:
+    def place(self, address: str) -> Place:
+        """Return country, region and city of an address; None for what is not known."""
         ip = read_address(address)
         if ip is None or self._is_broken or (ip.version == 6 and not self._has_v6):
             return NOWHERE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,25 @@ import pyarrow as pa
 from pipeline.formats.text import codes_and_values
 
 Codes = npt.NDArray[np.int32]
+
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+_MOST_REMEMBERED = 1_000_000
+
+
+class Memo(dict[_Key, _Value]):
+    """Remembers what a function made of a value, and forgets all when it is too much."""
+
+    def __init__(self, function: Callable[[_Key], _Value]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, key: _Key) -> _Value:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        value = self[key] = self._function(key)
+        return value
 
 
 @dataclass(frozen=True)
@@ -39,9 +59,9 @@ class Distinct:
         """Put it together again."""
         return spread(self.values, self.codes)
 
-    def map(self, function: Callable[[str], str | None]) -> pa.DictionaryArray:
+    def mapped(self, function: Callable[[str], str | None]) -> Distinct:
         """Apply a function to each distinct value; null stays null."""
-        return spread([function(value) for value in self.values], self.codes)
+        return Distinct.of(pa.chunked_array([spread([function(value) for value in self.values], self.codes)]))
 
 
 @dataclass(frozen=True)
@@ -66,11 +86,10 @@ class Pairs:
                 key = pd.factorize(key)[0].astype(np.int64)
         codes, _ = pd.factorize(key)
         first = _first_places(codes)
-        combinations = [
-            tuple(column.values[code] if (code := int(column.codes[place])) >= 0 else None for column in columns)
-            for place in first.tolist()
-        ]
-        return cls(codes.astype(np.int32), combinations)
+        values = [[*column.values, None] for column in columns]
+        chosen = [column.codes[first].tolist() for column in columns]
+        parts = [[known[code] for code in picked] for known, picked in zip(values, chosen, strict=True)]
+        return cls(codes.astype(np.int32), list(zip(*parts, strict=True)))
 
     def spread(self, values: Sequence[str | None]) -> pa.DictionaryArray:
         """Spread one value for each combination to rows."""

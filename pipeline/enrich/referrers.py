@@ -13,18 +13,7 @@ from urllib.parse import urlsplit
 
 _LONGEST = 2048
 _MOST_LABELS = 12
-_PAID_MEDIUMS: tuple[str, ...] = (
-    "cpc",
-    "ppc",
-    "paid",
-    "paidsearch",
-    "paid-search",
-    "paid_social",
-    "paidsocial",
-    "paid-social",
-)
-_PAID_MEDIUMS += ("retargeting", "cpm", "cpv", "cpa", "cpp", "display", "banner", "interstitial")
-_CLICK_IDS = ("gclid", "gbraid", "wbraid", "msclkid", "dclid", "ttclid", "yclid", "li_fat_id", "twclid")
+
 
 Origin = tuple[str, str | None]
 
@@ -92,14 +81,3 @@ def _is_ending(labels: list[str]) -> bool:
     if len(labels) == 1:
         return 2 <= len(labels[0]) <= 6
     return len(labels) == 2 and labels[0] in ("co", "com", "org", "net") and len(labels[1]) == 2
-
-
-def is_paid(utm_medium: str | None, query: str | None) -> bool:
-    """Whether a landing's campaign says that the click was paid for: by its medium or by an advertiser's click id."""
-    if utm_medium and utm_medium.lower() in _PAID_MEDIUMS:
-        return True
-    return bool(query) and any(f"{name}=" in query for name in _CLICK_IDS if query and _has_key(query, name))
-
-
-def _has_key(query: str, name: str) -> bool:
-    return query.startswith(f"{name}=") or f"&{name}=" in query

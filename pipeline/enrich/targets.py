@@ -15,6 +15,28 @@ ROUTE_RULES_VERSION = "1"
 _LONGEST_PATH = 2048
 _LONGEST_VALUE = 256
 _MOST_PAIRS = 100
+_PAID_MEDIUMS = frozenset(
+    [
+        "cpc",
+        "ppc",
+        "paid",
+        "paidsearch",
+        "paid-search",
+        "paid_search",
+        "paidsocial",
+        "paid-social",
+        "paid_social",
+        "retargeting",
+        "cpm",
+        "cpv",
+        "cpa",
+        "cpp",
+        "display",
+        "banner",
+        "interstitial",
+    ]
+)
+_CLICK_ID = re.compile(r"(?:^|&)(?:gclid|gbraid|wbraid|msclkid|dclid|ttclid|yclid|li_fat_id|twclid)=")
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
@@ -22,6 +44,8 @@ _DATE = re.compile(r"\d{4}-\d\d(?:-\d\d)?", re.ASCII)
 _NUMBER = re.compile(r"\d{1,40}", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{8,128}", re.IGNORECASE | re.ASCII)
 _EMAIL = re.compile(r"[^@/]{1,64}(?:@|%40)[^@/]{1,255}", re.IGNORECASE)
+_DIGIT = re.compile(r"\d", re.ASCII)
+_MAY_VARY = re.compile(r"[0-9@]|%40|[^/]{20}")
 _TOKEN = re.compile(r"[A-Za-z0-9_=-]{20,}", re.ASCII)
 _HASHED_NAME = re.compile(r"(.{1,100}?)([.-])([0-9a-f]{8,64})(\.[a-z0-9.]{1,12})", re.IGNORECASE | re.ASCII)
 
@@ -111,12 +135,14 @@ class Target:
         query: as written; None where there is none.
         route: the path with its variable parts named.
         campaign: the five UTM values in the order of `UTM`, decoded; None where absent.
+        is_paid: whether the campaign says that the click was paid for, by its medium or an advertiser's click id.
     """
 
     path: str
     query: str | None
     route: str
     campaign: tuple[str | None, ...]
+    is_paid: bool
 
 
 def read_target(target: str, settings: Settings) -> Target:
@@ -126,13 +152,18 @@ def read_target(target: str, settings: Settings) -> Target:
         after_host = bare.split("/", 3)
         bare = f"/{after_host[3]}" if len(after_host) > 3 else "/"
     path, mark, query = bare.partition("?")
-    return Target(path, query if mark else None, read_route(path, settings), read_campaign(query))
+    campaign = read_campaign(query)
+    return Target(path, query if mark else None, read_route(path, settings), campaign, _is_paid(campaign[1], query))
+
+
+def _is_paid(utm_medium: str | None, query: str) -> bool:
+    return (utm_medium or "").lower() in _PAID_MEDIUMS or _CLICK_ID.search(query) is not None
 
 
 def read_route(path: str, settings: Settings) -> str:
     """Name the variable parts of a path: `/clients/812/notes/77` is `/clients/{id}/notes/{id}`."""
     short = path[:_LONGEST_PATH]
-    named = "/".join(_segment(segment) for segment in short.split("/"))
+    named = "/".join(_segment(segment) for segment in short.split("/")) if _MAY_VARY.search(short) else short
     for rule in settings.route_rules:
         if short.startswith(rule.prefix) and len(short) > len(rule.prefix):
             rest = named[len(_prefix_route(rule.prefix)) :].partition("/")
@@ -145,8 +176,10 @@ def _prefix_route(prefix: str) -> str:
 
 
 def _segment(segment: str) -> str:
-    if not segment or not _could_vary(segment):
+    if not segment or not _MAY_VARY.search(segment):
         return segment
+    if _NUMBER.fullmatch(segment):
+        return "{id}"
     stem, dot, ending = segment.rpartition(".")
     if dot and ending.lower() in _DOWNLOADS:
         return f"{_variable(stem) or stem}.{ending}"
@@ -157,12 +190,8 @@ def _segment(segment: str) -> str:
     return f"{hashed[1]}{hashed[2]}{{hash}}{hashed[4]}" if hashed and _has_digit(hashed[3]) else segment
 
 
-def _could_vary(segment: str) -> bool:
-    return _has_digit(segment) or "@" in segment or len(segment) >= 20
-
-
 def _has_digit(text: str) -> bool:
-    return any(char.isdigit() for char in text)
+    return _DIGIT.search(text) is not None
 
 
 def _variable(text: str) -> str | None:

@@ -86,6 +86,7 @@ def ingest(run: Run, settings: Settings, progress: Progress | None = None) -> In
     writer.commit()
     mend(run, settings, ledger, report.files, writer)
     writer.commit()
+    writer.close()
     report.days = sorted(writer.days)
     run.replace("ingested_files", {None: [run.write("ingested_files", None, ledger.to_table())]})
     landing = pa.Table.from_pylist([seen[path] for path in sorted(seen)], schema=LANDING_FILES.schema)

@@ -10,7 +10,8 @@ import hashlib
 import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -192,25 +193,28 @@ class Block:
     Attributes:
         data: the bytes, each line with its newline.
         offset: where the block begins in the file's decompressed bytes.
-        starts: where each line begins in `data`.
-        ends: where each line ends in `data`, without `\\n` or `\\r\\n`.
     """
 
     data: bytes
     offset: int
-    starts: Offsets = field(init=False)
-    ends: Offsets = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Find the lines."""
+    @cached_property
+    def _newlines(self) -> Offsets:
+        return np.flatnonzero(np.frombuffer(self.data, dtype=np.uint8) == _NEWLINE).astype(np.int64)
+
+    @cached_property
+    def starts(self) -> Offsets:
+        """Where each line begins in `data`; found when first asked, so that it is a worker's work."""
+        return np.concatenate((np.zeros(1, dtype=np.int64), self._newlines[:-1] + 1))
+
+    @cached_property
+    def ends(self) -> Offsets:
+        """Where each line ends in `data`, without `\\n` or `\\r\\n`."""
+        ends = self._newlines
+        if b"\r" not in self.data:
+            return ends
         chars = np.frombuffer(self.data, dtype=np.uint8)
-        newlines = np.flatnonzero(chars == _NEWLINE)
-        self.starts = np.concatenate(([0], newlines[:-1] + 1)).astype(np.int64) if len(newlines) else newlines
-        ends = newlines.astype(np.int64)
-        if b"\r" in self.data and len(ends):
-            has_return = (ends > self.starts) & (chars[np.maximum(ends - 1, 0)] == _RETURN)
-            ends = ends - has_return
-        self.ends = ends
+        return ends - ((ends > self.starts) & (chars[np.maximum(ends - 1, 0)] == _RETURN))
 
     def __len__(self) -> int:
         """How many lines."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from pipeline.ingest.ledger import Ledger, LedgerEntry
 from pipeline.ingest.line_hash import line_hashes
 from pipeline.schemas import REJECTED_LINES
 
-ROWS_HELD = 1_000_000
+ROWS_HELD = 250_000
 _DAY_US = 86_400_000_000
 _EPOCH_DAY = date(1970, 1, 1)
 _REJECTS_HELD_BYTES = 16 << 20
@@ -62,6 +63,8 @@ class DayWriter:
         self._rows = 0
         self._rejected: list[dict[str, Any]] = []
         self._rejected_bytes = 0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._writing: list[tuple[str, date, Future[Path]]] = []
         self._staged: dict[str, dict[date | None, list[Path]]] = {
             name: defaultdict(list) for name in ("raw_requests", "duplicate_lines", "rejected_lines")
         }
@@ -132,7 +135,10 @@ class DayWriter:
             rows = rows.filter(pa.array(~copies))
         entry.lines_kept += rows.num_rows
         if rows.num_rows:
-            self._staged["raw_requests"][day].append(self._run.write("raw_requests", day, rows))
+            if len(self._writing) > 1:
+                self._writing[-2][2].result()  # no more than two files' rows are held at a time
+            writing = self._pool.submit(self._run.write, "raw_requests", day, rows)
+            self._writing.append(("raw_requests", day, writing))
 
     def _note_copies(self, entry: LedgerEntry, day: date, copies: pa.Table) -> None:
         entry.lines_duplicate += copies.num_rows
@@ -142,7 +148,17 @@ class DayWriter:
         names = ["source", "file_id", "line_offset", "line_hash", "occurred_at"]
         self._staged["duplicate_lines"][day].append(self._run.write("duplicate_lines", day, copies.select(names)))
 
+    def _wait(self) -> None:
+        for table, day, writing in self._writing:
+            self._staged[table][day].append(writing.result())
+        self._writing.clear()
+
+    def close(self) -> None:
+        """Stop the thread that writes."""
+        self._pool.shutdown(cancel_futures=True)
+
     def _day_files(self, table: str, day: date) -> list[Path]:
+        self._wait()
         return [*self._run.files(table, day, day).get(day, []), *self._staged[table].get(day, [])]
 
     def _flush_rejected(self) -> None:
@@ -156,6 +172,7 @@ class DayWriter:
     def commit(self) -> None:
         """Make everything written live in this run's view."""
         self._flush_rejected()
+        self._wait()
         for table, files in self._staged.items():
             if files:
                 self._run.append(table, files)

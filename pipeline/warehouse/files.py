@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +18,17 @@ import pyarrow.parquet as pq
 from pipeline.schemas import Table
 
 ROW_GROUP_ROWS = 65_536
+_SKIPPED_BY = {
+    "user_id",
+    "visitor_id",
+    "request_id",
+    "visit_id",
+    "occurred_at",
+    "identifier",
+    "actor",
+    "source",
+    "file_id",
+}
 _TRIPWIRE = "read-me-not-this-folder.parquet"
 _TRIPWIRE_TEXT = """This is not a Parquet file; it is here so that reading this folder as bare Parquet fails.
 
@@ -63,16 +75,20 @@ def write_file(path: Path, table: Table, data: pa.Table, row_group_rows: int = R
         SchemaError: a column is missing, unknown, or of a type that cannot be cast without loss.
     """
     fitted = fit(table, data)
-    pq.write_table(
-        fitted,
-        path,
-        compression="zstd",
-        row_group_size=row_group_rows,
-        store_schema=False,
-        coerce_timestamps="us",
-        use_dictionary=[f.name for f in fitted.schema if not pa.types.is_integer(f.type) or f.type.bit_width < 64],
-    )
+    pq.write_table(fitted, path, row_group_size=row_group_rows, **_options(fitted.schema))
     sync(path)
+
+
+def _options(schema: pa.Schema) -> dict[str, Any]:
+    """How a file is written: dictionary pages where values recur, statistics for columns that readers skip by."""
+    once = {"request_id", "visit_id", "line_hash", "line_offset", "bytes_sent", "occurred_at", "text"}
+    return {
+        "compression": "zstd",
+        "store_schema": False,
+        "coerce_timestamps": "us",
+        "use_dictionary": [name for name in schema.names if name not in once],
+        "write_statistics": [name for name in schema.names if name in _SKIPPED_BY],
+    }
 
 
 def write_batches(path: Path, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
@@ -83,9 +99,8 @@ def write_batches(path: Path, table: Table, batches: Iterable[pa.RecordBatch]) -
     """
     wanted = [field for field in table.file_schema if not (table.is_by_day and field.name == "date")]
     rows = 0
-    with pq.ParquetWriter(
-        path, pa.schema(wanted).remove_metadata(), compression="zstd", store_schema=False, coerce_timestamps="us"
-    ) as writer:
+    schema = pa.schema(wanted).remove_metadata()
+    with pq.ParquetWriter(path, schema, **_options(schema)) as writer:
         for batch in _grouped(batches, ROW_GROUP_ROWS):
             fitted = fit(table, batch)
             writer.write_table(fitted, row_group_size=ROW_GROUP_ROWS)
