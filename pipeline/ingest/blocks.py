@@ -264,16 +264,6 @@ class Block:
                 bad[number] = True
         return bad
 
-    def total_quotes(self) -> int:
-        """How many double quotes all lines hold."""
-        return int(np.count_nonzero(np.frombuffer(self.data, dtype=np.uint8) == ord('"')))
-
-    def quotes(self) -> npt.NDArray[np.int64]:
-        """How many double quotes each line holds."""
-        chars = np.frombuffer(self.data, dtype=np.uint8)
-        places = np.flatnonzero(chars == ord('"'))
-        return np.bincount(np.searchsorted(self.starts, places, side="right") - 1, minlength=len(self)).astype(np.int64)
-
     def without(self, care: Mask) -> bytes:
         """Return the bytes of the lines that are not in `care`."""
         if not care.any():

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from pipeline.formats.text import ABSENT, TextFormat, codes_and_values, meaning_of_further, split_request
+from pipeline.formats.text import ABSENT, PLAIN_FIELDS, TextFormat, codes_and_values, meaning_of_further, split_request
 from pipeline.formats.times import read_clf_clocks, read_zone
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.columns import line_table, spread
 
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 _NUMBERS = {"status": pa.int16(), "bytes_sent": pa.int64()}
+_QUOTE = ord('"')
 Mask = npt.NDArray[np.bool_]
 
 
@@ -54,11 +55,26 @@ def read_block(block: Block, known: TextFormat, skip: Mask) -> tuple[pa.Table, M
 
 
 def _misquoted(block: Block, known: TextFormat) -> Mask:
-    """Lines without just two quotes for each quoted field; counted line by line only where the block's sum is off."""
+    """Lines whose quotes do not stand just where the format puts them."""
+    chars = np.frombuffer(block.data, dtype=np.uint8)
+    places = np.flatnonzero(chars == _QUOTE)
     expected = 2 * len(known.quoted)
-    if block.total_quotes() == expected * len(block):
-        return np.zeros(len(block), dtype=np.bool_)
-    return np.not_equal(block.quotes(), expected)
+    misquoted = np.zeros(len(block), dtype=np.bool_)
+    if len(places) != expected * len(block) or not _each_in_its_line(block, places.reshape(len(block), expected)):
+        lines = np.searchsorted(block.starts, places, side="right") - 1
+        misquoted = np.bincount(lines, minlength=len(block)) != expected
+        places = places[~misquoted[lines]]
+    fine = np.flatnonzero(~misquoted)
+    quotes = places.reshape(len(fine), expected)
+    before_request = chars[np.maximum(quotes[:, 0] - 2, 0)] == ord("]")
+    neighbours = (quotes[:, 4::2] == quotes[:, 3:-1:2] + 2).all(axis=1)
+    ends_quoted = quotes[:, -1] == block.ends[fine] - 1 if known.fields[-1] in known.quoted else True
+    misquoted[fine] = ~(before_request & neighbours & ends_quoted)
+    return misquoted
+
+
+def _each_in_its_line(block: Block, quotes: npt.NDArray[np.int64]) -> bool:
+    return bool((quotes[:, 0] >= block.starts).all() and (quotes[:, -1] < block.ends).all())
 
 
 def _as_csv(data: bytes, known: TextFormat) -> tuple[pa.Table, list[int]]:
@@ -102,6 +118,9 @@ def _meanings(table: pa.Table, known: TextFormat) -> tuple[dict[str, pa.Array], 
         elif name in ("ip", "ident", "remote_user", "host", "referrer", "user_agent"):
             codes, values = codes_and_values(table[name])
             columns[name] = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), values)
+            if name in PLAIN_FIELDS:
+                empty = pc.index(values, "").as_py()
+                vouched &= (codes != empty) if empty >= 0 else True
     further = [name for name in known.fields if name.startswith("quoted_")]
     if further:
         columns |= _further(table, further)

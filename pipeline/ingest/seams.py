@@ -124,7 +124,7 @@ def _joined_row(head: _Head, tail: LedgerEntry, known: Format) -> dict[str, Any]
     if first is None or " " in start or not _is_address(f"{start}{head.row[first]}", first):
         return None
     at: datetime = head.row["occurred_at"]
-    if tail.last_at is None or not tail.last_at - timedelta(minutes=1) <= at <= tail.last_at + _NEAR:
+    if tail.last_at is not None and not tail.last_at - timedelta(minutes=1) <= at <= tail.last_at + _NEAR:
         return None
     names = [name for name in rows_table([]).schema.names if head.row.get(name) is not None]
     return {**{name: head.row[name] for name in names}, first: f"{start}{head.row[first]}"}

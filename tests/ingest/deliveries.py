@@ -1,0 +1,97 @@
+"""What ingestion tests share: a landing folder to deliver into, and everything run over it without the orchestrator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.build import build_days, build_directory, build_requests, build_whole, find_stale, stale_days
+from pipeline.ingest import IngestReport, ingest
+from pipeline.settings import Settings
+from pipeline.warehouse import connect, open_run
+
+AFTER_REQUESTS = ("identifier_days", "acts", "clickstream", "visits", "user_days")
+TABLES_OF_WHAT_HAPPENED = ("requests", "clickstream", "visits", "user_days", "user_links", "user_lookup")
+
+
+class House:
+    """A landing folder and a warehouse."""
+
+    def __init__(self, folder: Path, **more: Any) -> None:
+        self.settings = Settings(landing=folder / "landing", warehouse=folder / "warehouse", **more)
+        self.settings.landing.mkdir(parents=True)
+
+    def deliver(self, name: str, data: bytes) -> Path:
+        """Put a file into the landing folder."""
+        path = self.settings.landing / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    def ingest(self) -> IngestReport:
+        """Read what is new, and publish the raw tables."""
+        with open_run(self.settings) as run:
+            report = ingest(run, self.settings)
+            run.publish()
+        return report
+
+    def run(self) -> IngestReport:
+        """Read what is new, build all that is stale, publish."""
+        with open_run(self.settings) as run:
+            report = ingest(run, self.settings)
+            build_directory(run, self.settings)
+            while find_stale(run):
+                build_requests(run, self.settings, stale_days(run, "requests"))
+                build_days(run, "identifier_days", stale_days(run, "identifier_days"))
+                build_whole(run, "user_links")
+                for name in AFTER_REQUESTS[1:]:
+                    build_days(run, name, stale_days(run, name))
+            build_whole(run, "user_lookup")
+            run.publish()
+        return report
+
+    def read(self) -> IngestReport:
+        """Read what is new, build requests only, publish: the quick way where visits do not matter."""
+        with open_run(self.settings) as run:
+            report = ingest(run, self.settings)
+            build_requests(run, self.settings, stale_days(run, "requests"))
+            run.publish()
+        return report
+
+    def requests(self) -> list[tuple[Any, ...]]:
+        """Requests and rejected lines, whatever files they came in."""
+        found = [*self.rows("from requests"), *self.rows("select source, reason, text from rejected_lines")]
+        return sorted(found, key=repr)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the published tables."""
+        with connect(self.settings) as connection:
+            return connection.execute(query).fetchall()
+
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Everything that happened, whatever files it came in."""
+        with connect(self.settings) as connection:
+            return {
+                name: sorted(connection.execute(f"from {name}").fetchall(), key=repr)
+                for name in TABLES_OF_WHAT_HAPPENED
+            } | {"rejected": sorted(connection.execute("select source, reason, text from rejected_lines").fetchall())}
+
+    def assert_adds_up(self) -> None:
+        """Every file's lines are kept, rejected, duplicate or blank, and the raw tables hold them."""
+        assert (
+            self.rows(
+                """
+            select path from ingested_files
+            where lines_read <> lines_kept + lines_rejected + lines_duplicate + lines_blank
+            """
+            )
+            == []
+        )
+        assert self.rows(
+            """
+            select (select count(*) from raw_requests) = sum(lines_kept),
+                (select count(*) from rejected_lines) = sum(lines_rejected),
+                (select count(*) from duplicate_lines) = sum(lines_duplicate)
+            from ingested_files
+            """
+        ) in ([(True, True, True)], [(None, None, None)])

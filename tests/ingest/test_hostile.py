@@ -1,0 +1,156 @@
+"""Hostile and broken files: a clear entry for each, and the rest is kept."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.formats import find_format
+from pipeline.formats.text import text_formats
+from pipeline.ingest.blocks import Block, cut_blocks, read_pieces
+from pipeline.ingest.exact_path import read_lines
+from pipeline.ingest.parsing import parse_block
+from pipeline.settings import Settings
+from tests.ingest.deliveries import House
+from tests.ingest.test_delivery import LINES, WHOLE, line
+
+KNOWN = next(known for known in text_formats() if known.name == "combined")
+
+
+def reasons(house: House) -> dict[str, int]:
+    return dict(house.rows("select reason, count(*) from rejected_lines group by reason"))
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (b"GET / HTTP/1.1\n", "no_match"),
+        (line(5).replace(b"GET /", b"GET /\x00"), "nul_byte"),
+        (line(5).replace(b"Mozilla", b"\xff\xfe").replace(b"curl", b"\xff\xfe"), "invalid_utf8"),
+        (b"a" * 10_000_000 + b"\n", "line_too_long"),
+        (line(5).replace(b"02/Mar", b"30/Feb"), "bad_time"),
+        (line(5).replace(b'" 200 ', b'" 9 '), "bad_status"),
+    ],
+)
+def test_broken_line_is_rejected_with_its_reason_and_the_rest_kept(tmp_path: Path, broken: bytes, reason: str) -> None:
+    house = House(tmp_path)
+    house.deliver("web/a.log", b"".join([*LINES[:20], broken, *LINES[20:]]))
+    house.read()
+    house.assert_adds_up()
+    assert reasons(house) == {reason: 1}
+    assert house.rows("select count(*) from requests") == [(len(LINES),)]
+    assert house.rows("select text_bytes from rejected_lines") == [(len(broken) - 1,)]
+    offset = len(b"".join(LINES[:20]))
+    assert house.rows("select line_offset from rejected_lines") == [(offset,)]
+
+
+def test_crlf_and_blank_lines(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/a.log", b"\r\n".join(entry.rstrip() for entry in LINES) + b"\r\n\r\n\n")
+    house.read()
+    house.assert_adds_up()
+    assert house.rows("select lines_kept, lines_blank from ingested_files") == [(len(LINES), 2)]
+
+
+@pytest.mark.parametrize("cut", [10, 100, 300])
+def test_truncated_gzip_keeps_what_is_readable(tmp_path: Path, cut: int) -> None:
+    house = House(tmp_path)
+    noise = "".join(random.Random(1).choices("abcdef", k=60_000))
+    big = b"".join(line(second, target=f"/{noise[second : second + 40]}") for second in range(600))
+    house.deliver("web/a.log.gz", gzip.compress(big)[:-cut])
+    house.read()
+    house.assert_adds_up()
+    ((state, problem, kept),) = house.rows("select state, problem, lines_kept from ingested_files")
+    assert (state, problem) == ("damaged", "gzip: ends too early")
+    assert kept > 400
+    house.deliver("web/a.log.gz", gzip.compress(big))
+    house.read()
+    assert house.rows("select state, lines_kept from ingested_files") == [("complete", 600)]
+
+
+def test_gzip_with_garbage_behind(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/a.log.gz", gzip.compress(WHOLE) + b"garbage")
+    house.read()
+    assert house.rows("select state, lines_kept from ingested_files") == [("damaged", len(LINES))]
+
+
+def test_empty_and_binary_files_have_an_entry(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/empty.log", b"")
+    house.deliver("web/image.png", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40 + b"\n")
+    house.read()
+    found = house.rows("select path, problem, lines_read from ingested_files order by path")
+    assert found == [("web/empty.log", "empty", 0), ("web/image.png", "binary: not a log, no line was read", 0)]
+    house.deliver("web/empty.log", WHOLE)
+    house.read()
+    assert house.rows("select path, problem, lines_kept from ingested_files where path = 'web/empty.log'") == [
+        ("web/empty.log", None, len(LINES))
+    ]
+
+
+def test_line_whose_last_quote_is_missing_is_kept(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/a.log", line(1) + line(2).replace(b'"\n', b"\n") + line(3))
+    house.read()
+    assert house.rows("select count(*) from requests") == [(3,)]
+    assert house.rows("select extra from requests where extra is not null") == [('{"unclosed": "user_agent"}',)]
+
+
+FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=12)
+WEIRD = st.builds(
+    '{} - {} [02/Mar/2026:10:00:00 +0000] "{}" 200 5 "{}" "{}"'.format,
+    st.sampled_from(["1.2.3.4", "::1", "a b", '"', ""]),
+    st.sampled_from(["-", "ann", "a b", '""']),
+    FIELDS | st.just("GET / HTTP/1.1"),
+    FIELDS,
+    FIELDS,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(texts=st.lists(WEIRD | FIELDS | st.just(line(1).decode().rstrip()), min_size=1, max_size=8))
+def test_fast_path_agrees_with_the_exact_path(texts: list[str]) -> None:
+    data = "".join(f"{text}\n" for text in texts).encode()
+    block = Block(data, 1000)
+    parsed = parse_block(block, KNOWN)
+    numbers = [number for number in range(len(block)) if not block.blank()[number]]
+    rows, rejected = read_lines(block, numbers, KNOWN)
+    assert [entry.offset for entry in parsed.rejected] == [entry.offset for entry in rejected]
+    assert parsed.blank == len(block) - len(numbers)
+    fast = [{k: v for k, v in row.items() if v is not None} for row in parsed.kept.to_pylist()]
+    for ours, exact in zip(fast, rows, strict=True):
+        ours["occurred_at"] = round(ours["occurred_at"].timestamp() * 1_000_000)
+        assert ours == exact
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.binary(max_size=600), cuts=st.lists(st.integers(1, 40), max_size=20))
+def test_any_bytes_in_any_pieces_add_up(data: bytes, cuts: list[int]) -> None:
+    pieces, rest = [], data
+    for cut in cuts:
+        pieces.append(rest[:cut])
+        rest = rest[cut:]
+    pieces = [piece for piece in (*pieces, rest) if piece]
+    items = list(cut_blocks(iter(pieces), 0))
+    assert b"".join(getattr(item, "data", b"") for item in items) + getattr(items[-1], "text", b"") == data
+    for item in items[:-1]:
+        assert isinstance(item, Block)
+        known = find_format([item.line(0).decode("utf-8", "backslashreplace")], Settings())
+        parsed = parse_block(item, known)
+        assert parsed.kept.num_rows + len(parsed.rejected) + parsed.blank == len(item)
+
+
+def test_bomb_is_read_in_bounded_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.gz"
+    squeeze = zlib.compressobj(9, wbits=31)
+    path.write_bytes(b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(64)) + squeeze.flush())
+    sizes = [len(piece) for piece in read_pieces(path, "gzip")]
+    assert sum(sizes) == 64 << 20
+    assert max(sizes) <= 8 << 20
