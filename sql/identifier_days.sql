@@ -6,7 +6,7 @@
 
 with
 
-acts as (
+day_acts as (
     select date, occurred_at, request_id, visitor_id, identifier as login, user_id, business_id
     from requests
     where date between $first_day and $last_day
@@ -15,13 +15,13 @@ acts as (
 
 seen as (
     select 'visitor' as identifier_kind, visitor_id as identifier, *
-    from acts
+    from day_acts
     where visitor_id like 'c-%'
 
     union all
 
     select 'login' as identifier_kind, login as identifier, *
-    from acts
+    from day_acts
     where login is not null
 )
 
