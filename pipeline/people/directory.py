@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-import sqlalchemy as sa
 
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
@@ -30,6 +29,10 @@ _ALSO_CALLED: dict[str, dict[str, tuple[str, ...]]] = {
     "memberships": {"user_id": ("user_id",), "business_id": ("business_id",), "role": ("role",)},
     "businesses": {"business_id": ("business_id", "id"), "name": ("name",)},
 }
+
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 
 class DirectoryError(ValueError):
@@ -58,6 +61,8 @@ def read_directory(settings: Settings) -> dict[str, pa.Table]:
 
 
 def _from_database(url: str) -> dict[str, pa.Table]:
+    import sqlalchemy as sa  # a quarter of a second that only a database needs
+
     try:
         engine = sa.create_engine(url)
         place = engine.url.render_as_string(hide_password=True)
@@ -76,6 +81,8 @@ def _from_database(url: str) -> dict[str, pa.Table]:
 
 
 def _selected(connection: sa.Connection, name: str, place: str) -> pa.Table:
+    import sqlalchemy as sa
+
     table = sa.Table(name, sa.MetaData(), autoload_with=connection)
     sources = _sources(name, list(table.columns.keys()), place)
     result = connection.execution_options(stream_results=True).execute(
