@@ -19,7 +19,7 @@ class House:
 
     def __init__(self, folder: Path, **more: Any) -> None:
         self.settings = Settings(landing=folder / "landing", warehouse=folder / "warehouse", **more)
-        self.settings.landing.mkdir(parents=True)
+        self.settings.landing.mkdir(parents=True, exist_ok=True)
 
     def deliver(self, name: str, data: bytes) -> Path:
         """Put a file into the landing folder."""
