@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.checks import CHECKS
 from assets.derived import BY_DAY_ASSETS, WHOLE_ASSETS
 from assets.jobs import range_tags
 from assets.raw import directory, raw_tables
@@ -35,17 +36,20 @@ class RunSummary:
         lines: lines read in this run, and where each ended.
         ranges: ranges of days that were looked at because something in them was stale.
         seconds: how long each step took.
+        failed_checks: what a check found that should not be, a sentence each.
     """
 
     lines: dict[str, int] = field(default_factory=dict)
     ranges: list[tuple[date, date]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    failed_checks: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values for JSON."""
         return {
             "lines": self.lines,
             "ranges": [[first.isoformat(), last.isoformat()] for first, last in self.ranges],
+            "failed_checks": self.failed_checks,
             "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
         }
 
@@ -82,9 +86,11 @@ def run_everything(settings: Settings, config: Path | None = None) -> RunSummary
 def _materialize(
     assets: list[dg.AssetsDefinition], tags: dict[str, str], config: Path | None, summary: RunSummary
 ) -> None:
+    keys = {key for asset in assets for key in asset.keys}
+    checks = [check for check in CHECKS if {key.asset_key for key in check.check_keys} <= keys]
     with _instance() as instance:
         result = dg.materialize(
-            assets,
+            [*assets, *checks],
             resources={"warehouse": WarehouseResource(config=str(config.resolve()) if config else "")},
             instance=instance,
             raise_on_error=False,
@@ -98,6 +104,10 @@ def _materialize(
             step = event.step_key or ""
             taken = event.step_success_data.duration_ms / 1000
             summary.seconds[step] = summary.seconds.get(step, 0.0) + taken
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            found_by = event.asset_check_evaluation_data
+            if not found_by.passed:
+                summary.failed_checks.append(f"{found_by.asset_key.to_user_string()}: {found_by.description}")
         if event.is_step_materialization and event.step_key == "ingest":
             found = event.step_materialization_data.materialization.metadata
             counts = {name: value.value for name, value in found.items() if name.startswith("lines_")}

@@ -27,6 +27,8 @@ def run(obj: Any, as_json: bool) -> None:
     click.echo(f"lines: {counts}")
     for first, last in summary["ranges"]:
         click.echo(f"days {first} to {last}: up to date")
+    for failed in summary["failed_checks"]:
+        click.echo(f"check failed: {failed}", err=True)
     click.echo(f"published to {obj.settings.warehouse}")
 
 

@@ -1,0 +1,174 @@
+"""Days of `requests`: raw rows in chunks of bounded size, enriched, named, and laid so that one person's rows lie together.
+
+Files of a day are independent of each other, so that a day of any size takes the memory of a chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.build.stale import fingerprint, note_built
+from pipeline.enrich import Enricher, UserAgentCache, open_geo
+from pipeline.formats.text import codes_and_values
+from pipeline.ingest.line_hash import hash_texts, mix
+from pipeline.schemas import RAW_REQUESTS
+from pipeline.settings import Settings
+from pipeline.warehouse import Run
+
+CHUNK_ROWS = 250_000
+CACHE = "_cache"
+_STEP = np.uint64(0xD6E8FEB86659FD93)
+_HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dtype=np.uint8).reshape(256, 2)
+_TEXTS = [field.name for field in RAW_REQUESTS.schema if pa.types.is_dictionary(field.type)]
+_MICROS_BITS = 37  # a day has less than 2**37 microseconds
+
+Keys = npt.NDArray[np.uint64]
+Progress = Callable[[str], None]
+
+
+def build_requests(
+    run: Run, settings: Settings, days: Iterable[date], progress: Progress | None = None
+) -> dict[date, int]:
+    """Build days of `requests` from `raw_requests`.
+
+    Args:
+        run: an open run; days are replaced in its view.
+        settings: what enrichment needs.
+        days: the days; one without raw rows becomes empty.
+        progress: is told of each day in a sentence.
+
+    Returns:
+        Rows by day.
+    """
+    user_agents = UserAgentCache(settings.warehouse / CACHE)
+    enricher = Enricher(settings, open_geo(settings), user_agents)
+    rows: dict[date, int] = {}
+    built: dict[date | None, list[Path]] = {}
+    with ThreadPoolExecutor(1, thread_name_prefix="write") as pool:
+        for day in days:
+            files = {"raw_requests": run.files("raw_requests", day, day)}
+            names = _Names(_repeated(files["raw_requests"].get(day, []), settings))
+            writing: list[Future[Path]] = []
+            rows[day] = 0
+            for raw in _chunks(files["raw_requests"].get(day, [])):
+                keys = names.keys(raw)
+                requests = enricher.enrich(raw)
+                if len(writing) > 1:
+                    writing[-2].result()  # no more than two chunks are held at a time
+                writing.append(pool.submit(_write_chunk, run, day, requests, keys))
+                rows[day] += raw.num_rows
+            built[day] = [written.result() for written in writing]
+            note_built(run, "requests", day, fingerprint(files, "requests", day))
+            if progress:
+                progress(f"requests {day}: {rows[day]} rows")
+    run.replace("requests", built)
+    user_agents.save()
+    return rows
+
+
+def _write_chunk(run: Run, day: date, requests: pa.Table, keys: Keys) -> Path:
+    """Name a chunk's rows, lay one person's together, write them."""
+    requests = requests.append_column("request_id", request_ids(day, keys))
+    return run.write("requests", day, requests.take(pa.array(_person_order(requests))))
+
+
+def _chunks(paths: Iterable[Path]) -> Iterator[pa.Table]:
+    """Read files in chunks; small ones are put together. Order is that of the files and their lines."""
+    held: list[pa.Table] = []
+    count = 0
+    for path in paths:
+        with pq.ParquetFile(path, read_dictionary=_TEXTS) as file:
+            for group in range(file.num_row_groups):
+                held.append(file.read_row_group(group))
+                count += held[-1].num_rows
+                if count >= CHUNK_ROWS:
+                    yield pa.concat_tables(held).unify_dictionaries()
+                    held, count = [], 0
+    if held:
+        yield pa.concat_tables(held).unify_dictionaries()
+
+
+def _repeated(paths: list[Path], settings: Settings) -> Keys:
+    """Find the keys of lines that occur more than once in a day, which are few."""
+    if not paths:
+        return np.zeros(0, dtype=np.uint64)
+    with duckdb.connect(config={"threads": str(settings.threads), "memory_limit": settings.memory_limit}) as connection:
+        found = connection.sql(
+            """
+            select source, line_hash
+            from read_parquet($paths, hive_partitioning = false)
+            group by source, line_hash
+            having count(*) > 1
+            """,
+            params={"paths": [str(path) for path in paths]},
+        ).to_arrow_table()
+    return np.sort(line_keys(found))
+
+
+def line_keys(raw: pa.Table) -> Keys:
+    """Make a key of each row's source and line hash: what equal lines of a source share."""
+    column = raw["source"] if pa.types.is_dictionary(raw["source"].type) else raw["source"].dictionary_encode()
+    codes, sources = codes_and_values(column)
+    salted = hash_texts(sources)[codes] if len(sources) else np.zeros(0, dtype=np.uint64)
+    return mix(raw["line_hash"].to_numpy().view(np.uint64) + salted)
+
+
+class _Names:
+    """Numbers equal lines of a day 0, 1, 2 …, so that each has a key of its own whichever file it came in."""
+
+    def __init__(self, repeated: Keys) -> None:
+        self._repeated = repeated
+        self._counts = np.zeros(len(repeated), dtype=np.int64)
+
+    def keys(self, raw: pa.Table) -> Keys:
+        """Return a key a row, distinct within the day."""
+        keys = line_keys(raw)
+        if not len(self._repeated):
+            return keys
+        place = np.minimum(np.searchsorted(self._repeated, keys), len(self._repeated) - 1)
+        rows = np.flatnonzero(self._repeated[place] == keys)
+        places = pd.Series(place[rows])
+        number = places.groupby(places).cumcount().to_numpy() + self._counts[place[rows]]
+        np.add.at(self._counts, place[rows], 1)
+        keys[rows] = np.where(number > 0, mix(keys[rows] + number.astype(np.uint64) * _STEP), keys[rows])
+        return keys
+
+
+def request_ids(day: date, keys: Keys) -> pa.StringArray:
+    """Write ids: the UTC day, a hyphen and 16 hex digits."""
+    prefix = np.frombuffer(f"{day:%Y%m%d}-".encode(), dtype=np.uint8)
+    width = len(prefix) + 16
+    chars = np.empty((len(keys), width), dtype=np.uint8)
+    chars[:, : len(prefix)] = prefix
+    chars[:, len(prefix) :] = _HEX[keys.astype(">u8").view(np.uint8)].reshape(len(keys), 16)
+    offsets = np.arange(0, (len(keys) + 1) * width, width, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(keys), pa.py_buffer(offsets), pa.py_buffer(chars))
+
+
+def _person_order(requests: pa.Table) -> npt.NDArray[np.int64]:
+    """Order rows by user (unknown last), visitor and time."""
+    users, visitors = _ranks(requests["user_id"]), _ranks(requests["visitor_id"])
+    person = users * (int(visitors.max(initial=0)) + 1) + visitors
+    _, person = np.unique(person, return_inverse=True)
+    micros = requests["occurred_at"].cast(pa.int64()).to_numpy() % 86_400_000_000
+    return np.argsort((person.astype(np.int64) << _MICROS_BITS) | micros, kind="stable")
+
+
+def _ranks(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Replace each text by its rank among the texts; null is last."""
+    codes, values = codes_and_values(column)
+    order = np.argsort(np.asarray(values.to_pylist(), dtype=object), kind="stable")
+    ranks = np.empty(len(values) + 1, dtype=np.int64)
+    ranks[order] = np.arange(len(values))
+    ranks[-1] = len(values)
+    return ranks[codes]

@@ -1,0 +1,157 @@
+"""Which days of which tables no longer follow from what lies below them.
+
+A day's fingerprint is made of the names of the immutable files that it was built from: nothing is read to compare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+DayFiles = dict[date | None, list[Path]]
+
+# Each table by day, in the order of building: the tables it is made of, and which days of them beside its own.
+INPUTS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
+    "requests": (("raw_requests", (0,)),),
+    "identifier_days": (("requests", (0,)),),
+    "acts": (("requests", (-1, 0, 1)),),
+    "clickstream": (("acts", (-1, 0, 1)), ("requests", (0,))),
+    "visits": (("acts", (-1, 0, 1)), ("requests", (0, 1))),
+    "user_days": (("clickstream", (0,)),),
+}
+WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
+    "user_links": ("identifier_days", "users"),
+    "user_lookup": ("user_days", "user_links", "users", "memberships", "businesses"),
+}
+
+_NEAR = timedelta(days=7)
+
+Stale = dict[str, list[date]]
+
+
+class State(Protocol):
+    """A state of the warehouse: what a run or a look without the lock offers."""
+
+    facts: dict[str, Any]
+
+    def files(self, table: str) -> DayFiles:
+        """Live files by day."""
+
+
+def find_stale(state: State, until: date | None = None) -> Stale:
+    """Find the stale days of every table by day.
+
+    Args:
+        state: a run, or a look at the staged state.
+        until: the last day to look at, today by default: lines from the future wait for their day.
+
+    Returns:
+        Days by table, sorted, tables in the order of building; a table with none is left out. What a stale day below
+        will change is not foreseen: build a table, and look again.
+    """
+    found = {table: stale_days(state, table, until) for table in INPUTS}
+    return {table: days for table, days in found.items() if days}
+
+
+def today() -> date:
+    """The current UTC day."""
+    return datetime.now(UTC).date()
+
+
+def stale_days(state: State, table: str, until: date | None = None) -> list[date]:
+    """Find the stale days of one table by day: built from other files, or touched by a changed link."""
+    last = until or today()
+    files = {name: state.files(name) for name, _ in INPUTS[table]}
+    built = _built(state.facts, table)
+    known = {day for name in files for day in files[name] if day is not None}
+    first = INPUTS[table][0][0]
+    wanted = {day for day in files[first] if day is not None} | {date.fromisoformat(day) for day in built}
+    touched = {date.fromisoformat(day) for day in state.facts.get("touched_by_links", [])} if table == "acts" else set()
+    return sorted(
+        day
+        for day in wanted
+        if day <= last
+        and (day in known or day.isoformat() in built)
+        and (day in touched or built.get(day.isoformat()) != fingerprint(files, table, day))
+    )
+
+
+def ranges_to_refresh(state: State, until: date | None = None) -> list[tuple[date, date]]:
+    """Find the ranges of days that must be looked at to leave nothing stale.
+
+    A stale day of a table makes its neighbours in the tables above stale; days a week or less apart share a range.
+
+    Returns:
+        First and last day of each range, in order.
+    """
+    last = until or today()
+    known = {day for table in ("raw_requests", *INPUTS) for day in state.files(table) if day is not None and day <= last}
+    reach = {"requests": 2, "acts": 1}
+    wanted = {
+        day + timedelta(days=offset)
+        for table, days in find_stale(state, last).items()
+        for day in days
+        for offset in range(-reach.get(table, 0), reach.get(table, 0) + 1)
+        if offset == 0 or day + timedelta(days=offset) in known
+    }
+    ranges: list[tuple[date, date]] = []
+    for day in sorted(wanted):
+        if ranges and day - ranges[-1][1] <= _NEAR:
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges
+
+
+def stale_whole(state: State) -> list[str]:
+    """Find the stale tables of those that are not by day."""
+    return [table for table in WHOLE_INPUTS if is_whole_stale(state, table)]
+
+
+def is_whole_stale(state: State, table: str) -> bool:
+    """Whether a table that is not by day was built from other files."""
+    return bool(_built(state.facts, table).get("") != whole_fingerprint(state, table))
+
+
+def fingerprint(files: Mapping[str, DayFiles], table: str, day: date) -> str:
+    """Fingerprint what a day of a table is made of."""
+    names = [
+        f"{name}/{offset}/{path.name}"
+        for name, offsets in INPUTS[table]
+        for offset in offsets
+        for path in files[name].get(day + timedelta(days=offset), [])
+    ]
+    return _hashed(names)
+
+
+def whole_fingerprint(state: State, table: str) -> str:
+    """Fingerprint what a table that is not by day is made of."""
+    return _hashed(
+        f"{name}/{path.name}" for name in WHOLE_INPUTS[table] for paths in state.files(name).values() for path in paths
+    )
+
+
+def note_built(state: State, table: str, day: date | None, print_of_inputs: str) -> None:
+    """Note what a day (None: a whole table) was built from."""
+    _built(state.facts, table)[day.isoformat() if day else ""] = print_of_inputs
+    if table == "acts" and day is not None:
+        touched = set(state.facts.get("touched_by_links", []))
+        state.facts["touched_by_links"] = sorted(touched - {day.isoformat()})
+
+
+def touch(state: State, days: Iterable[date]) -> None:
+    """Note days whose acts a changed link touches."""
+    touched = set(state.facts.get("touched_by_links", []))
+    state.facts["touched_by_links"] = sorted(touched | {day.isoformat() for day in days})
+
+
+def _built(facts: dict[str, Any], table: str) -> dict[str, str]:
+    built: dict[str, str] = facts.setdefault("built", {}).setdefault(table, {})
+    return built
+
+
+def _hashed(names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]

@@ -1,0 +1,130 @@
+"""Tables made by SQL models, by day and whole, and the directory's: built in a run, kept where nothing changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
+from pathlib import Path
+
+from pipeline.build.stale import INPUTS, fingerprint, is_whole_stale, note_built, touch, whole_fingerprint
+from pipeline.models import stream_model
+from pipeline.people.directory import read_directory
+from pipeline.settings import Settings
+from pipeline.warehouse import Run
+
+BY_DAY = tuple(name for name in INPUTS if name != "requests")
+_ORDER: dict[str, tuple[str, ...]] = {
+    "identifier_days": ("identifier_kind", "identifier", "login", "user_id", "business_id"),
+    "acts": ("user_id", "actor", "occurred_at", "tie_rank", "request_id"),
+    "clickstream": ("user_id", "visitor_id", "occurred_at", "visit_id", "visit_seq"),
+    "visits": ("user_id", "visitor_id", "started_at", "visit_id"),
+    "user_days": ("user_id", "business_id"),
+    "user_links": ("identifier_kind", "identifier", "user_id", "method"),
+    "user_lookup": ("user_id",),
+}
+_LINK = "identifier_kind, identifier, user_id, method, evidence, business_id"
+
+Progress = Callable[[str], None]
+
+
+def build_days(run: Run, name: str, days: Iterable[date], progress: Progress | None = None) -> dict[date, int]:
+    """Build days of a table by day from its model; a day whose rows stay the same keeps its file.
+
+    Args:
+        run: an open run; days are replaced in its view.
+        name: one of `BY_DAY`.
+        days: which.
+        progress: is told of each day in a sentence.
+
+    Returns:
+        Rows by day.
+    """
+    rows: dict[date, int] = {}
+    changed: dict[date | None, list[Path]] = {}
+    wanted = sorted(days)
+    files = {table: run.files(table) for table, _ in INPUTS[name]}
+    with run.connect() as connection:
+        for day in wanted:
+            path, rows[day] = run.write_batches(name, day, stream_model(connection, name, day, day, _ORDER[name]))
+            changed |= _changed(run, name, day, path, rows[day])
+            if progress:
+                progress(f"{name} {day}: {rows[day]} rows")
+    run.replace(name, changed)
+    for day in wanted:
+        note_built(run, name, day, fingerprint(files, name, day))
+    return rows
+
+
+def build_whole(run: Run, name: str) -> int:
+    """Build a table that is not by day from its model, where it is stale; return its rows.
+
+    A changed link touches the days on which its identifier was seen, and their neighbours: they become stale.
+    """
+    if not is_whole_stale(run, name):
+        return _count(run, name)
+    with run.connect() as connection:
+        path, rows = run.write_batches(name, None, stream_model(connection, name, order_by=_ORDER[name]))
+    before = run.files(name).get(None, [])
+    run.replace(name, _changed(run, name, None, path, rows))
+    if name == "user_links":
+        _touch_days(run, before)
+    note_built(run, name, None, whole_fingerprint(run, name))
+    return rows
+
+
+def build_directory(run: Run, settings: Settings) -> dict[str, int]:
+    """Read users, memberships and Businesses from where the settings say; return rows by table."""
+    rows = {}
+    for name, table in read_directory(settings).items():
+        run.replace(name, _changed(run, name, None, run.write(name, None, table), table.num_rows))
+        rows[name] = table.num_rows
+    return rows
+
+
+def _changed(run: Run, name: str, day: date | None, path: Path, rows: int) -> dict[date | None, list[Path]]:
+    """Say what becomes live of a new file: nothing where it holds just what the old one holds, and is removed."""
+    digests = run.facts.setdefault("digests", {}).setdefault(name, {})
+    key = day.isoformat() if day else ""
+    if not rows and day is not None:
+        path.unlink()
+        digests.pop(key, None)
+        return {day: []}
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    if run.files(name, day, day).get(day) and digests.get(key) == digest:
+        path.unlink()
+        return {}
+    digests[key] = digest
+    return {day: [path]}
+
+
+def _count(run: Run, name: str) -> int:
+    with run.connect() as connection:
+        found = connection.execute(f"select count(*) from {name}").fetchone()  # noqa: S608 names are our own
+    return int(found[0]) if found else 0
+
+
+def _touch_days(run: Run, before: list[Path]) -> None:
+    """Find the days on which identifiers of changed links were seen."""
+    with run.connect() as connection:
+        now = f"select {_LINK} from user_links where method <> 'on_line'"  # noqa: S608 names are our own
+        if before:
+            was = (
+                f"select {_LINK} from read_parquet($before, hive_partitioning = false) "  # noqa: S608 names are our own
+                "where method <> 'on_line'"
+            )
+            changed = f"(({now}) except ({was})) union (({was}) except ({now}))"
+        else:
+            changed = now
+        found = connection.execute(
+            f"""
+            select distinct identifier_days.date
+            from identifier_days
+            where (identifier_kind, identifier) in (select (identifier_kind, identifier) from ({changed}))
+            """,  # noqa: S608 names are our own
+            {"before": [str(path) for path in before]} if before else {},
+        ).fetchall()
+    one = timedelta(days=1)
+    days = {row[0] for row in found}
+    known = {day for day in run.files("requests") if day is not None}
+    touch(run, {day + offset for day in days for offset in (-one, 0 * one, one)} & known)
