@@ -1,4 +1,4 @@
-"""Days of `requests`: raw rows in chunks of bounded size, enriched, named, and laid so that one person's rows lie together.
+"""Days of `requests`: raw rows in bounded chunks, enriched, named, and laid so that one person's lie together.
 
 Files of a day are independent of each other, so that a day of any size takes the memory of a chunk.
 """

@@ -88,7 +88,8 @@ def ranges_to_refresh(state: State, until: date | None = None) -> list[tuple[dat
         First and last day of each range, in order.
     """
     last = until or today()
-    known = {day for table in ("raw_requests", *INPUTS) for day in state.files(table) if day is not None and day <= last}
+    tables = ("raw_requests", *INPUTS)
+    known = {day for table in tables for day in state.files(table) if day is not None and day <= last}
     reach = {"requests": 2, "acts": 1}
     wanted = {
         day + timedelta(days=offset)
