@@ -86,7 +86,7 @@ DESCRIPTIONS: dict[str, str] = {
     "secret": "key of the hash that names a visitor who has no cookie; set your own and keep it",
     "threads": "cores that Trail may use",
     "memory_limit": "memory that DuckDB may use before it spills to disk, such as 1GB",
-    "grace_hours": "how long a superseded file stays for readers that are at work; at most 720",
+    "grace_hours": "how long a superseded file stays for readers that are at work; at most 696",
 }
 
 
@@ -150,7 +150,7 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         except ValueError as error:
             raise fail("a comma-separated list of networks such as 10.0.0.0/8") from error
     if name in ("threads", "grace_hours"):
-        limit = 720 if name == "grace_hours" else 1024
+        limit = 696 if name == "grace_hours" else 1024
         least = 0 if name == "grace_hours" else 1
         try:
             number = int(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -9,19 +10,20 @@ from pathlib import Path
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.warehouse.delta import DeltaFiles
-from pipeline.warehouse.files import is_data_file
+from pipeline.warehouse.files import is_data_file, replace_atomically
 from pipeline.warehouse.lock import write_lock
 from pipeline.warehouse.state import PUBLISHED, STAGED, read_state
 from pipeline.warehouse.views import SPILL
 
 _SPILL_KEPT_S = 86_400.0
+_NOTES = "_unneeded.json"
 
 
 def sweep(settings: Settings, timeout_s: float = 600.0) -> list[Path]:
-    """Remove data files that neither readers nor writers need and that are older than the grace period.
+    """Remove data files that neither readers nor writers have needed for the grace period.
 
-    A reader that opened an earlier state keeps its files for `grace_hours` after they were written or superseded by a
-    file's own age, so choose it longer than any query and longer than the time between two runs.
+    A file that no state names is noted when a sweep first sees it so; a later sweep, `grace_hours` after that or more,
+    removes it. So a reader that opened an earlier state keeps its files at least that long.
 
     Args:
         settings: the warehouse and its `grace_hours`.
@@ -38,34 +40,40 @@ def sweep(settings: Settings, timeout_s: float = 600.0) -> list[Path]:
 
 def sweep_locked(settings: Settings) -> list[Path]:
     """Sweep as `sweep` does, for a caller that holds the lock and has staged or published what it wrote."""
-    before = time.time() - settings.grace_hours * 3600
-    removed = [path for name in TABLES for path in _sweep_table(settings, name, before)]
-    _sweep_spill(settings.warehouse / SPILL, time.time() - _SPILL_KEPT_S)
+    now = time.time()
+    noted = _read_notes(settings.warehouse)
+    unneeded = [path for name in TABLES for path in _unneeded(settings, name)]
+    since = {path: noted.get(path.relative_to(settings.warehouse).as_posix(), now) for path in unneeded}
+    removed = [path for path in unneeded if now - since[path] >= settings.grace_hours * 3600]
+    for path in removed:
+        path.unlink()
+    left = {path.relative_to(settings.warehouse).as_posix(): since[path] for path in set(unneeded) - set(removed)}
+    replace_atomically(settings.warehouse / _NOTES, json.dumps(left, sort_keys=True))
+    _sweep_spill(settings.warehouse / SPILL, now - _SPILL_KEPT_S)
     return removed
 
 
-def _sweep_table(settings: Settings, name: str, before: float) -> list[Path]:
+def _read_notes(warehouse: Path) -> dict[str, float]:
+    """Since when files have not been needed, by path in the warehouse; notes that cannot be read begin anew."""
+    try:
+        notes: dict[str, float] = json.loads((warehouse / _NOTES).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return notes
+
+
+def _unneeded(settings: Settings, name: str) -> list[Path]:
     folder = settings.warehouse / name
     if not folder.is_dir():
         return []
+    states = (read_state(settings.warehouse, STAGED), read_state(settings.warehouse, PUBLISHED))
     needed = {
         path
-        for state in (read_state(settings.warehouse, STAGED), read_state(settings.warehouse, PUBLISHED))
+        for state in states
         for paths in DeltaFiles(folder, TABLES[name], state.versions.get(name)).files().values()
         for path in paths
     }
-    removed = []
-    for path in sorted(folder.rglob("*.parquet")):
-        if is_data_file(path) and path not in needed and _superseded_at(path, settings) <= before:
-            path.unlink()
-            removed.append(path)
-    return removed
-
-
-def _superseded_at(path: Path, settings: Settings) -> float:
-    """When a file that no state names stopped to be needed, at the latest: when readers were last given a new state."""
-    published = settings.warehouse / PUBLISHED
-    return max(path.stat().st_mtime, published.stat().st_mtime if published.exists() else 0.0)
+    return [path for path in sorted(folder.rglob("*.parquet")) if is_data_file(path) and path not in needed]
 
 
 def _sweep_spill(folder: Path, before: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -227,7 +228,15 @@ def test_sweep_keeps_what_readers_need_for_the_grace_period(tmp_path: Path) -> N
             run.replace("users", {None: [run.write("users", None, one_row(TABLES["users"], marker))]})
             run.publish()
     assert sweep(settings) == []
-    assert len(sweep(house(tmp_path, grace_hours=0))) == 1
+    with open_run(settings) as run:
+        run.publish()  # publishing again does not begin the grace period anew
+    notes = settings.warehouse / "_unneeded.json"
+    (path, since), *others = json.loads(notes.read_text()).items()
+    assert others == []
+    notes.write_text(json.dumps({path: since - 23 * 3600}))
+    assert sweep(settings) == []
+    notes.write_text(json.dumps({path: since - 25 * 3600}))
+    assert [str(file.relative_to(settings.warehouse)) for file in sweep(settings)] == [path]
     with connect(settings) as connection:
         assert connection.execute("select name from users").fetchall() == [("second",)]
 
