@@ -80,13 +80,13 @@ def ingest(run: Run, settings: Settings, progress: Progress | None = None) -> In
             _add_counts(report, was, entry)
             if progress:
                 progress(f"{number}/{len(changed)} {landed.path}: {_summary(entry)}")
+        _forget_outgrown(ledger, {row["file_id"] for row in seen.values()})
+        writer.commit()
+        mend(run, settings, ledger, report.files, writer)
+        writer.commit()
     finally:
         reader.close()
-    _forget_outgrown(ledger, {row["file_id"] for row in seen.values()})
-    writer.commit()
-    mend(run, settings, ledger, report.files, writer)
-    writer.commit()
-    writer.close()
+        writer.close()
     report.days = sorted(writer.days)
     run.replace("ingested_files", {None: [run.write("ingested_files", None, ledger.to_table())]})
     landing = pa.Table.from_pylist([seen[path] for path in sorted(seen)], schema=LANDING_FILES.schema)
