@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.build.stale import fingerprint, note_built
@@ -54,20 +55,18 @@ def build_requests(
     enricher = Enricher(settings, open_geo(settings), user_agents)
     rows: dict[date, int] = {}
     built: dict[date | None, list[Path]] = {}
-    with ThreadPoolExecutor(1, thread_name_prefix="write") as pool:
+    with ThreadPoolExecutor(settings.threads, thread_name_prefix="requests") as pool:
         for day in days:
             files = {"raw_requests": run.files("raw_requests", day, day)}
             names = _Names(_repeated(files["raw_requests"].get(day, []), settings))
-            writing: list[Future[Path]] = []
+            chunks: list[Future[Path]] = []
             rows[day] = 0
             for raw in _chunks(files["raw_requests"].get(day, [])):
-                keys = names.keys(raw)
-                requests = enricher.enrich(raw)
-                if len(writing) > 1:
-                    writing[-2].result()  # no more than two chunks are held at a time
-                writing.append(pool.submit(_write_chunk, run, day, requests, keys))
+                if len(chunks) >= settings.threads:
+                    chunks[-settings.threads].result()  # no more chunks are held than there are threads
+                chunks.append(pool.submit(_build_chunk, run, enricher, day, raw, names.keys(raw)))
                 rows[day] += raw.num_rows
-            built[day] = [written.result() for written in writing]
+            built[day] = [chunk.result() for chunk in chunks]
             note_built(run, "requests", day, fingerprint(files, "requests", day))
             if progress:
                 progress(f"requests {day}: {rows[day]} rows")
@@ -76,10 +75,12 @@ def build_requests(
     return rows
 
 
-def _write_chunk(run: Run, day: date, requests: pa.Table, keys: Keys) -> Path:
-    """Name a chunk's rows, lay one person's together, write them."""
-    requests = requests.append_column("request_id", request_ids(day, keys))
-    return run.write("requests", day, requests.take(pa.array(_person_order(requests))))
+def _build_chunk(run: Run, enricher: Enricher, day: date, raw: pa.Table, keys: Keys) -> Path:
+    """Enrich a chunk's rows, name them, lay one person's together, write them."""
+    requests = enricher.enrich(raw).append_column("request_id", request_ids(day, keys))
+    order = pa.array(_person_order(requests))
+    columns = [column if column.null_count == len(column) else column.take(order) for column in requests.columns]
+    return run.write("requests", day, pa.table(columns, schema=requests.schema))
 
 
 def _chunks(paths: Iterable[Path]) -> Iterator[pa.Table]:
@@ -159,7 +160,8 @@ def _person_order(requests: pa.Table) -> npt.NDArray[np.int64]:
     """Order rows by user (unknown last), visitor and time."""
     users, visitors = _ranks(requests["user_id"]), _ranks(requests["visitor_id"])
     person = users * (int(visitors.max(initial=0)) + 1) + visitors
-    _, person = np.unique(person, return_inverse=True)
+    if int(person.max(initial=0)) >> (63 - _MICROS_BITS):
+        _, person = np.unique(person, return_inverse=True)
     micros = requests["occurred_at"].cast(pa.int64()).to_numpy() % 86_400_000_000
     return np.argsort((person.astype(np.int64) << _MICROS_BITS) | micros, kind="stable")
 
@@ -167,8 +169,7 @@ def _person_order(requests: pa.Table) -> npt.NDArray[np.int64]:
 def _ranks(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """Replace each text by its rank among the texts; null is last."""
     codes, values = codes_and_values(column)
-    order = np.argsort(np.asarray(values.to_pylist(), dtype=object), kind="stable")
     ranks = np.empty(len(values) + 1, dtype=np.int64)
-    ranks[order] = np.arange(len(values))
+    ranks[pc.sort_indices(values).to_numpy()] = np.arange(len(values))
     ranks[-1] = len(values)
     return ranks[codes]

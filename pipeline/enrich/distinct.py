@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 from pipeline.formats.text import codes_and_values
 
 Codes = npt.NDArray[np.int32]
-
+_TEXT = pa.dictionary(pa.int32(), pa.string())
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -35,33 +36,42 @@ class Memo(dict[_Key, _Value]):
         return value
 
 
-@dataclass(frozen=True)
 class Distinct:
     """A text column taken apart.
 
     Attributes:
         codes: an index into `values` a row, -1 for null.
-        values: the distinct texts.
+        values: the distinct texts; they become Python's only where they are looked at.
     """
 
-    codes: Codes
-    values: list[str]
+    def __init__(self, codes: Codes, values: pa.Array) -> None:
+        self.codes = codes
+        self._values = values
 
     @classmethod
-    def of(cls, column: pa.ChunkedArray) -> Distinct:
+    def of(cls, column: pa.Array | pa.ChunkedArray) -> Distinct:
         """Take a dictionary column apart, or a text column of few values."""
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
-        codes, values = codes_and_values(column)
-        return cls(codes, values.to_pylist())
+        return cls(*codes_and_values(column))
+
+    @property
+    def size(self) -> int:
+        """How many values are distinct."""
+        return len(self._values)
+
+    @cached_property
+    def values(self) -> list[str]:
+        """The distinct texts, in the order of the codes."""
+        return self._values.to_pylist()
 
     def column(self) -> pa.DictionaryArray:
         """Put it together again."""
-        return spread(self.values, self.codes)
+        return pa.DictionaryArray.from_arrays(pa.array(self.codes, mask=self.codes < 0), self._values)
 
     def mapped(self, function: Callable[[str], str | None]) -> Distinct:
         """Apply a function to each distinct value; null stays null."""
-        return Distinct.of(pa.chunked_array([spread([function(value) for value in self.values], self.codes)]))
+        return Distinct.of(spread([function(value) for value in self.values], self.codes))
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ class Pairs:
         """Find the combinations that occur; the strings themselves are not compared."""
         key = np.zeros(len(columns[0].codes), dtype=np.int64)
         for column in columns:
-            key = key * (len(column.values) + 1) + column.codes + 1
+            key = key * (column.size + 1) + column.codes + 1
             if len(columns) > 2:
                 key = pd.factorize(key)[0].astype(np.int64)
         codes, _ = pd.factorize(key)
@@ -107,6 +117,8 @@ def _first_places(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def spread(values: Sequence[str | None], codes: Codes) -> pa.DictionaryArray:
     """Spread values, one for each code, to rows; equal values share an entry, None and code -1 are null."""
+    if values.count(None) == len(values):
+        return pa.nulls(len(codes), _TEXT)
     encoded = pa.array(values, pa.string()).dictionary_encode()
     inner = np.append(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), -1).astype(np.int32)
     outer = inner[codes]

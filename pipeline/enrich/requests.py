@@ -104,17 +104,17 @@ class Enricher:
 
     def _client_ips(self, ip: Distinct, forwarded: Distinct) -> Distinct:
         trusted = self._settings.trusted_proxies
-        if not trusted or not forwarded.values:
+        if not trusted or not forwarded.size:
             return ip
         pairs = Pairs.of(ip, forwarded)
         clients = [
             client_address(address, chain, trusted) if address is not None else None
             for address, chain in pairs.combinations
         ]
-        return Distinct.of(pa.chunked_array([pairs.spread(clients)]))
+        return Distinct.of(pairs.spread(clients))
 
     def _target_columns(self, method: Distinct, target: Distinct, targets: list[Target]) -> Columns:
-        path = Distinct.of(pa.chunked_array([spread([found.path for found in targets], target.codes)]))
+        path = Distinct.of(spread([found.path for found in targets], target.codes))
         columns: Columns = {
             "path": path.column(),
             "query": spread([found.query for found in targets], target.codes),
@@ -148,7 +148,7 @@ class Enricher:
 
     def _referrer_columns(self, referrer: Distinct, host: Distinct, target: Distinct, targets: list[Target]) -> Columns:
         paid = ["paid" if found.is_paid else None for found in targets]
-        clicks = Distinct.of(pa.chunked_array([spread(paid, target.codes)]))
+        clicks = Distinct.of(spread(paid, target.codes))
         triples = Pairs.of(referrer, host, clicks)
         origins = [self._origins[triple] for triple in triples.combinations]
         return {

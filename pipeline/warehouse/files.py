@@ -12,12 +12,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.formats.text import codes_and_values
 from pipeline.schemas import Table
 
 ROW_GROUP_ROWS = 65_536
+_FEW_VALUES = 1000
 _SKIPPED_BY = {
     "user_id",
     "visitor_id",
@@ -75,8 +78,27 @@ def write_file(path: Path, table: Table, data: pa.Table, row_group_rows: int = R
         SchemaError: a column is missing, unknown, or of a type that cannot be cast without loss.
     """
     fitted = fit(table, data)
-    pq.write_table(fitted, path, row_group_size=row_group_rows, **_options(fitted.schema))
+    with pq.ParquetWriter(path, fitted.schema, **_options(fitted.schema)) as writer:
+        for start in range(0, max(fitted.num_rows, 1), row_group_rows):
+            group = fitted.slice(start, row_group_rows)
+            columns = [_without_unused(column) for column in group.columns]
+            writer.write_table(pa.table(columns, schema=fitted.schema), row_group_size=row_group_rows)
     sync(path)
+
+
+def _without_unused(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Leave out dictionary values that no row of a row group has: each group would store the whole dictionary."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    codes, values = codes_and_values(column)
+    if len(values) < _FEW_VALUES:
+        return column
+    is_used = np.zeros(len(values) + 1, dtype=np.bool_)
+    is_used[codes] = True
+    is_used = is_used[:-1]
+    places = np.append(np.cumsum(is_used, dtype=np.int32) - np.int32(1), np.int32(-1))[codes]
+    used = values.filter(pa.array(is_used))
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array(places, mask=codes < 0), used)])
 
 
 def _options(schema: pa.Schema) -> dict[str, Any]:
