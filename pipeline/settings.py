@@ -150,6 +150,7 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         except ValueError as error:
             raise fail("a comma-separated list of networks such as 10.0.0.0/8") from error
     if name in ("threads", "grace_hours"):
+        # What is erased must be gone in 30 days; a daily sweep may come a day after the grace period.
         limit = 696 if name == "grace_hours" else 1024
         least = 0 if name == "grace_hours" else 1
         try:

@@ -31,7 +31,6 @@ CACHE = "_cache"
 _STEP = np.uint64(0xD6E8FEB86659FD93)
 _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dtype=np.uint8).reshape(256, 2)
 _TEXTS = [field.name for field in RAW_REQUESTS.schema if pa.types.is_dictionary(field.type)]
-_MICROS_BITS = 37  # a day has less than 2**37 microseconds
 
 Keys = npt.NDArray[np.uint64]
 Progress = Callable[[str], None]
@@ -55,18 +54,18 @@ def build_requests(
     enricher = Enricher(settings, open_geo(settings), user_agents)
     rows: dict[date, int] = {}
     built: dict[date | None, list[Path]] = {}
-    with ThreadPoolExecutor(settings.threads, thread_name_prefix="requests") as pool:
+    with run.connect() as connection, ThreadPoolExecutor(settings.threads, thread_name_prefix="write") as pool:
         for day in days:
             files = {"raw_requests": run.files("raw_requests", day, day)}
-            names = _Names(_repeated(files["raw_requests"].get(day, []), settings))
-            chunks: list[Future[Path]] = []
+            names = _Names(_repeated(connection, day))
+            writing: list[Future[Path]] = []
             rows[day] = 0
             for raw in _chunks(files["raw_requests"].get(day, [])):
-                if len(chunks) >= settings.threads:
-                    chunks[-settings.threads].result()  # no more chunks are held than there are threads
-                chunks.append(pool.submit(_build_chunk, run, enricher, day, raw, names.keys(raw)))
+                if len(writing) >= settings.threads:
+                    writing[-settings.threads].result()  # no more chunks wait than there are threads
+                writing.append(pool.submit(_write_chunk, run, day, enricher.enrich(raw), names.keys(raw)))
                 rows[day] += raw.num_rows
-            built[day] = [chunk.result() for chunk in chunks]
+            built[day] = [written.result() for written in writing]
             note_built(run, "requests", day, fingerprint(files, "requests", day))
             if progress:
                 progress(f"requests {day}: {rows[day]} rows")
@@ -75,9 +74,9 @@ def build_requests(
     return rows
 
 
-def _build_chunk(run: Run, enricher: Enricher, day: date, raw: pa.Table, keys: Keys) -> Path:
-    """Enrich a chunk's rows, name them, lay one person's together, write them."""
-    requests = enricher.enrich(raw).append_column("request_id", request_ids(day, keys))
+def _write_chunk(run: Run, day: date, requests: pa.Table, keys: Keys) -> Path:
+    """Name a chunk's rows, lay one person's together, write them."""
+    requests = requests.append_column("request_id", request_ids(day, keys))
     order = pa.array(_person_order(requests))
     columns = [column if column.null_count == len(column) else column.take(order) for column in requests.columns]
     return run.write("requests", day, pa.table(columns, schema=requests.schema))
@@ -99,20 +98,18 @@ def _chunks(paths: Iterable[Path]) -> Iterator[pa.Table]:
         yield pa.concat_tables(held).unify_dictionaries()
 
 
-def _repeated(paths: list[Path], settings: Settings) -> Keys:
+def _repeated(connection: duckdb.DuckDBPyConnection, day: date) -> Keys:
     """Find the keys of lines that occur more than once in a day, which are few."""
-    if not paths:
-        return np.zeros(0, dtype=np.uint64)
-    with duckdb.connect(config={"threads": str(settings.threads), "memory_limit": settings.memory_limit}) as connection:
-        found = connection.sql(
-            """
-            select source, line_hash
-            from read_parquet($paths, hive_partitioning = false)
-            group by source, line_hash
-            having count(*) > 1
-            """,
-            params={"paths": [str(path) for path in paths]},
-        ).to_arrow_table()
+    found = connection.sql(
+        """
+        select source, line_hash
+        from raw_requests
+        where date = $day
+        group by source, line_hash
+        having count(*) > 1
+        """,
+        params={"day": day},
+    ).to_arrow_table()
     return np.sort(line_keys(found))
 
 
@@ -158,12 +155,8 @@ def request_ids(day: date, keys: Keys) -> pa.StringArray:
 
 def _person_order(requests: pa.Table) -> npt.NDArray[np.int64]:
     """Order rows by user (unknown last), visitor and time."""
-    users, visitors = _ranks(requests["user_id"]), _ranks(requests["visitor_id"])
-    person = users * (int(visitors.max(initial=0)) + 1) + visitors
-    if int(person.max(initial=0)) >> (63 - _MICROS_BITS):
-        _, person = np.unique(person, return_inverse=True)
-    micros = requests["occurred_at"].cast(pa.int64()).to_numpy() % 86_400_000_000
-    return np.argsort((person.astype(np.int64) << _MICROS_BITS) | micros, kind="stable")
+    instants = requests["occurred_at"].cast(pa.int64()).to_numpy()
+    return np.lexsort((instants, _ranks(requests["visitor_id"]), _ranks(requests["user_id"])))
 
 
 def _ranks(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:

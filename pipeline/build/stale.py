@@ -27,7 +27,7 @@ WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
     "user_lookup": ("user_days", "user_links", "users", "memberships", "businesses"),
 }
 
-_NEAR = timedelta(days=7)
+_NEAR = timedelta(days=7)  # to look at a day in between costs less than a run of its own
 
 Stale = dict[str, list[date]]
 
@@ -90,6 +90,7 @@ def ranges_to_refresh(state: State, until: date | None = None) -> list[tuple[dat
     last = until or today()
     tables = ("raw_requests", *INPUTS)
     known = {day for table in tables for day in state.files(table) if day is not None and day <= last}
+    # A request changes the acts of the next day and the day before, an act the visits of its neighbours.
     reach = {"requests": 2, "acts": 1}
     wanted = {
         day + timedelta(days=offset)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from pipeline.build.stale import INPUTS, fingerprint, is_whole_stale, note_built, touch, whole_fingerprint
 from pipeline.models import stream_model
 from pipeline.people.directory import read_directory
@@ -23,7 +25,22 @@ _ORDER: dict[str, tuple[str, ...]] = {
     "user_links": ("identifier_kind", "identifier", "user_id", "method"),
     "user_lookup": ("user_id",),
 }
-_LINK = "identifier_kind, identifier, user_id, method, evidence, business_id"
+_DAYS_OF_CHANGED_LINKS = """
+with now as (
+    select identifier_kind, identifier, user_id, method, evidence, business_id
+    from user_links
+    where method <> 'on_line'
+),
+before as (
+    select identifier_kind, identifier, user_id, method, evidence, business_id
+    from links_before
+    where method <> 'on_line'
+),
+changed as ((from now except from before) union (from before except from now))
+select distinct identifier_days.date
+from identifier_days
+where (identifier_kind, identifier) in (select (identifier_kind, identifier) from changed)
+"""
 
 Progress = Callable[[str], None]
 
@@ -90,7 +107,8 @@ def _changed(run: Run, name: str, day: date | None, path: Path, rows: int) -> di
         path.unlink()
         digests.pop(key, None)
         return {day: []}
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     if run.files(name, day, day).get(day) and digests.get(key) == digest:
         path.unlink()
         return {}
@@ -99,32 +117,17 @@ def _changed(run: Run, name: str, day: date | None, path: Path, rows: int) -> di
 
 
 def _count(run: Run, name: str) -> int:
-    with run.connect() as connection:
-        found = connection.execute(f"select count(*) from {name}").fetchone()  # noqa: S608 names are our own
-    return int(found[0]) if found else 0
+    return sum(pq.read_metadata(path).num_rows for path in run.files(name).get(None, []))
 
 
 def _touch_days(run: Run, before: list[Path]) -> None:
     """Find the days on which identifiers of changed links were seen."""
     with run.connect() as connection:
-        now = f"select {_LINK} from user_links where method <> 'on_line'"  # noqa: S608 names are our own
         if before:
-            was = (
-                f"select {_LINK} from read_parquet($before, hive_partitioning = false) "  # noqa: S608 names are our own
-                "where method <> 'on_line'"
-            )
-            changed = f"(({now}) except ({was})) union (({was}) except ({now}))"
+            links = connection.read_parquet([str(path) for path in before], hive_partitioning=False)
+            links.create_view("links_before")
         else:
-            changed = now
-        found = connection.execute(
-            f"""
-            select distinct identifier_days.date
-            from identifier_days
-            where (identifier_kind, identifier) in (select (identifier_kind, identifier) from ({changed}))
-            """,  # noqa: S608 names are our own
-            {"before": [str(path) for path in before]} if before else {},
-        ).fetchall()
-    one = timedelta(days=1)
-    days = {row[0] for row in found}
-    known = {day for day in run.files("requests") if day is not None}
-    touch(run, {day + offset for day in days for offset in (-one, 0 * one, one)} & known)
+            connection.execute("create view links_before as from user_links limit 0")
+        found = connection.execute(_DAYS_OF_CHANGED_LINKS).fetchall()
+    days = {day + timedelta(days=offset) for (day,) in found for offset in (-1, 0, 1)}
+    touch(run, days & {day for day in run.files("requests") if day is not None})

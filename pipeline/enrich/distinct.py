@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.formats.text import codes_and_values
+from pipeline.formats.text import codes_and_values, from_codes
+from pipeline.ingest.columns import spread as spread_array
 
 Codes = npt.NDArray[np.int32]
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -67,7 +68,7 @@ class Distinct:
 
     def column(self) -> pa.DictionaryArray:
         """Put it together again."""
-        return pa.DictionaryArray.from_arrays(pa.array(self.codes, mask=self.codes < 0), self._values)
+        return from_codes(self.codes, self._values)
 
     def mapped(self, function: Callable[[str], str | None]) -> Distinct:
         """Apply a function to each distinct value; null stays null."""
@@ -119,10 +120,7 @@ def spread(values: Sequence[str | None], codes: Codes) -> pa.DictionaryArray:
     """Spread values, one for each code, to rows; equal values share an entry, None and code -1 are null."""
     if values.count(None) == len(values):
         return pa.nulls(len(codes), _TEXT)
-    encoded = pa.array(values, pa.string()).dictionary_encode()
-    inner = np.append(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), -1).astype(np.int32)
-    outer = inner[codes]
-    return pa.DictionaryArray.from_arrays(pa.array(outer, mask=outer < 0), encoded.dictionary)
+    return spread_array(pa.array(values, pa.string()), codes)
 
 
 def spread_flags(flags: Sequence[bool], codes: Codes) -> pa.BooleanArray:

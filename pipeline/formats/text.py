@@ -157,3 +157,8 @@ def codes_and_values(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, pa
         array = array.unify_dictionaries().chunk(0) if array.num_chunks else pa.array([], column.type)
     codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
     return codes, array.dictionary
+
+
+def from_codes(codes: np.ndarray, values: pa.Array) -> pa.DictionaryArray:
+    """Put a dictionary column together of what `codes_and_values` gives."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), values)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.formats.text import from_codes
 from pipeline.schemas import RAW_REQUESTS
 
 ORIGIN = ("date", "source", "file_id", "line_hash")
@@ -67,7 +68,4 @@ def spread(values: pa.Array, codes: npt.NDArray[np.int32]) -> pa.DictionaryArray
     """
     encoded = values.dictionary_encode()
     inner = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
-    outer = np.full(len(codes), -1, dtype=np.int32)
-    known = codes >= 0
-    outer[known] = inner[codes[known]]
-    return pa.DictionaryArray.from_arrays(pa.array(outer, mask=outer < 0), encoded.dictionary)
+    return from_codes(np.append(inner, np.int32(-1))[codes], encoded.dictionary)

@@ -17,7 +17,7 @@ import pyarrow.json
 
 from pipeline.formats.json_lines import JsonFormat, read_seconds, read_size, read_status
 from pipeline.formats.reasons import Rejected
-from pipeline.formats.text import codes_and_values
+from pipeline.formats.text import codes_and_values, from_codes
 from pipeline.formats.times import read_instant
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.columns import line_table, spread
@@ -104,7 +104,7 @@ def _meanings(table: pa.Table, known: JsonFormat) -> tuple[dict[str, pa.Array], 
         else:
             if name == "ip":
                 vouched &= codes >= 0
-            columns[name] = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), values)
+            columns[name] = from_codes(codes, values)
     further = [field.name for field in table.schema if field.name not in known.keys and not _is_null(field)]
     if further:
         columns["extra"] = _extra(table, further)

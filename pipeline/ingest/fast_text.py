@@ -11,7 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from pipeline.formats.text import ABSENT, PLAIN_FIELDS, TextFormat, codes_and_values, meaning_of_further, split_request
+from pipeline.formats.text import (
+    ABSENT,
+    PLAIN_FIELDS,
+    TextFormat,
+    codes_and_values,
+    from_codes,
+    meaning_of_further,
+    split_request,
+)
 from pipeline.formats.times import read_clf_clocks, read_zone
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.columns import line_table, spread
@@ -117,7 +125,7 @@ def _meanings(table: pa.Table, known: TextFormat) -> tuple[dict[str, pa.Array], 
             columns[name] = table[name].combine_chunks()
         elif name in ("ip", "ident", "remote_user", "host", "referrer", "user_agent"):
             codes, values = codes_and_values(table[name])
-            columns[name] = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), values)
+            columns[name] = from_codes(codes, values)
             if name in PLAIN_FIELDS:
                 empty = pc.index(values, "").as_py()
                 vouched &= (codes != empty) if empty >= 0 else True

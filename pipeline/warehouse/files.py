@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.formats.text import codes_and_values
+from pipeline.formats.text import codes_and_values, from_codes
 from pipeline.schemas import Table
 
 ROW_GROUP_ROWS = 65_536
@@ -98,7 +98,7 @@ def _without_unused(column: pa.ChunkedArray) -> pa.ChunkedArray:
     is_used = is_used[:-1]
     places = np.append(np.cumsum(is_used, dtype=np.int32) - np.int32(1), np.int32(-1))[codes]
     used = values.filter(pa.array(is_used))
-    return pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array(places, mask=codes < 0), used)])
+    return pa.chunked_array([from_codes(places, used)])
 
 
 def _options(schema: pa.Schema) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class Run:
         write_state(self._settings.warehouse, PUBLISHED, State(self._state().versions))
 
     def sweep(self) -> list[Path]:
-        """Remove superseded files that are older than the grace period; only after staging or publishing."""
+        """Remove files that have not been needed for the grace period; only after staging or publishing."""
         return sweep_locked(self._settings)
 
     def _state(self) -> State:

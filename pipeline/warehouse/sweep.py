@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.schemas import TABLES
@@ -42,19 +43,19 @@ def sweep_locked(settings: Settings) -> list[Path]:
     """Sweep as `sweep` does, for a caller that holds the lock and has staged or published what it wrote."""
     now = time.time()
     noted = _read_notes(settings.warehouse)
-    unneeded = [path for name in TABLES for path in _unneeded(settings, name)]
-    since = {path: noted.get(path.relative_to(settings.warehouse).as_posix(), now) for path in unneeded}
-    removed = [path for path in unneeded if now - since[path] >= settings.grace_hours * 3600]
-    for path in removed:
-        path.unlink()
-    left = {path.relative_to(settings.warehouse).as_posix(): since[path] for path in set(unneeded) - set(removed)}
-    replace_atomically(settings.warehouse / _NOTES, json.dumps(left, sort_keys=True))
+    unneeded = {path.relative_to(settings.warehouse).as_posix(): path for path in _unneeded(settings)}
+    since = {name: noted.get(name, now) for name in unneeded}
+    removed = [name for name in unneeded if now - since[name] >= settings.grace_hours * 3600]
+    for name in removed:
+        unneeded[name].unlink()
+        del since[name]
+    replace_atomically(settings.warehouse / _NOTES, json.dumps(since, sort_keys=True))
     _sweep_spill(settings.warehouse / SPILL, now - _SPILL_KEPT_S)
-    return removed
+    return [unneeded[name] for name in removed]
 
 
 def _read_notes(warehouse: Path) -> dict[str, float]:
-    """Since when files have not been needed, by path in the warehouse; notes that cannot be read begin anew."""
+    """Since when files have not been needed, by path in the warehouse; where the notes are lost, all begin anew."""
     try:
         notes: dict[str, float] = json.loads((warehouse / _NOTES).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -62,18 +63,19 @@ def _read_notes(warehouse: Path) -> dict[str, float]:
     return notes
 
 
-def _unneeded(settings: Settings, name: str) -> list[Path]:
-    folder = settings.warehouse / name
-    if not folder.is_dir():
-        return []
+def _unneeded(settings: Settings) -> Iterator[Path]:
     states = (read_state(settings.warehouse, STAGED), read_state(settings.warehouse, PUBLISHED))
-    needed = {
-        path
-        for state in states
-        for paths in DeltaFiles(folder, TABLES[name], state.versions.get(name)).files().values()
-        for path in paths
-    }
-    return [path for path in sorted(folder.rglob("*.parquet")) if is_data_file(path) and path not in needed]
+    for name in TABLES:
+        folder = settings.warehouse / name
+        if not folder.is_dir():
+            continue
+        needed = {
+            path
+            for version in {state.versions.get(name) for state in states}
+            for paths in DeltaFiles(folder, TABLES[name], version).files().values()
+            for path in paths
+        }
+        yield from (path for path in sorted(folder.rglob("*.parquet")) if is_data_file(path) and path not in needed)
 
 
 def _sweep_spill(folder: Path, before: float) -> None:

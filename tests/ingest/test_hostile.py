@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import threading
 import zlib
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from pipeline.formats import find_format
 from pipeline.formats.text import text_formats
+from pipeline.ingest import ingest
 from pipeline.ingest.blocks import Block, cut_blocks, read_pieces
 from pipeline.ingest.exact_path import read_lines
 from pipeline.ingest.parsing import parse_block
 from pipeline.settings import Settings
+from pipeline.warehouse import open_run
 from tests.ingest.deliveries import House
 from tests.ingest.test_delivery import LINES, WHOLE, line
 
@@ -154,3 +157,15 @@ def test_bomb_is_read_in_bounded_pieces(tmp_path: Path) -> None:
     sizes = [len(piece) for piece in read_pieces(path, "gzip")]
     assert sum(sizes) == 64 << 20
     assert max(sizes) <= 8 << 20
+
+
+def test_a_failed_ingest_leaves_no_thread(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/access.log", WHOLE)
+    before = set(threading.enumerate())
+    with open_run(house.settings) as run:
+        (house.settings.warehouse / "raw_requests").write_text("a file where a folder must be")
+        with pytest.raises(OSError, match="raw_requests") as failed:
+            ingest(run, house.settings)
+    assert failed.tb is not None  # what the traceback holds is still alive, and yet no thread is
+    assert set(threading.enumerate()) <= before
