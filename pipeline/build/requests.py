@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.build.stale import fingerprint, note_built
-from pipeline.enrich import Enricher, UserAgentCache, open_geo
+from pipeline.enrich import RAW_COLUMNS, Enricher, Rows, UserAgentCache, open_geo
 from pipeline.formats.text import codes_and_values
 from pipeline.ingest.line_hash import hash_texts, mix
 from pipeline.schemas import RAW_REQUESTS
@@ -30,6 +29,7 @@ CHUNK_ROWS = 250_000
 CACHE = "_cache"
 _STEP = np.uint64(0xD6E8FEB86659FD93)
 _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dtype=np.uint8).reshape(256, 2)
+_READ = ["line_hash", *RAW_COLUMNS]
 _TEXTS = [field.name for field in RAW_REQUESTS.schema if pa.types.is_dictionary(field.type)]
 
 Keys = npt.NDArray[np.uint64]
@@ -54,13 +54,13 @@ def build_requests(
     enricher = Enricher(settings, open_geo(settings), user_agents)
     rows: dict[date, int] = {}
     built: dict[date | None, list[Path]] = {}
-    with run.connect() as connection, ThreadPoolExecutor(settings.threads, thread_name_prefix="write") as pool:
+    with run.connect() as connection, ThreadPoolExecutor(settings.threads + 1, thread_name_prefix="build") as pool:
         for day in days:
             files = {"raw_requests": run.files("raw_requests", day, day)}
             names = _Names(_repeated(connection, day))
             writing: list[Future[Path]] = []
             rows[day] = 0
-            for raw in _chunks(files["raw_requests"].get(day, [])):
+            for raw in _ahead(_chunks(files["raw_requests"].get(day, [])), pool):
                 if len(writing) >= settings.threads:
                     writing[-settings.threads].result()  # no more chunks wait than there are threads
                 writing.append(pool.submit(_write_chunk, run, day, enricher.enrich(raw), names.keys(raw)))
@@ -74,12 +74,19 @@ def build_requests(
     return rows
 
 
-def _write_chunk(run: Run, day: date, requests: pa.Table, keys: Keys) -> Path:
-    """Name a chunk's rows, lay one person's together, write them."""
-    requests = requests.append_column("request_id", request_ids(day, keys))
-    order = pa.array(_person_order(requests))
-    columns = [column if column.null_count == len(column) else column.take(order) for column in requests.columns]
-    return run.write("requests", day, pa.table(columns, schema=requests.schema))
+def _write_chunk(run: Run, day: date, requests: Rows, keys: Keys) -> Path:
+    """Lay one person's rows together, name them, write them."""
+    order = _person_order(requests)
+    table = requests.table(order)
+    return run.write("requests", day, table.append_column("request_id", request_ids(day, keys[order])))
+
+
+def _ahead(chunks: Iterator[pa.Table], pool: ThreadPoolExecutor) -> Iterator[pa.Table]:
+    """Have the next chunk read while one is worked on."""
+    upcoming = pool.submit(next, chunks, None)
+    while (chunk := upcoming.result()) is not None:
+        upcoming = pool.submit(next, chunks, None)
+        yield chunk
 
 
 def _chunks(paths: Iterable[Path]) -> Iterator[pa.Table]:
@@ -89,7 +96,7 @@ def _chunks(paths: Iterable[Path]) -> Iterator[pa.Table]:
     for path in paths:
         with pq.ParquetFile(path, read_dictionary=_TEXTS) as file:
             for group in range(file.num_row_groups):
-                held.append(file.read_row_group(group))
+                held.append(file.read_row_group(group, columns=_READ))
                 count += held[-1].num_rows
                 if count >= CHUNK_ROWS:
                     yield pa.concat_tables(held).unify_dictionaries()
@@ -153,16 +160,7 @@ def request_ids(day: date, keys: Keys) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(keys), pa.py_buffer(offsets), pa.py_buffer(chars))
 
 
-def _person_order(requests: pa.Table) -> npt.NDArray[np.int64]:
+def _person_order(requests: Rows) -> npt.NDArray[np.int64]:
     """Order rows by user (unknown last), visitor and time."""
-    instants = requests["occurred_at"].cast(pa.int64()).to_numpy()
-    return np.lexsort((instants, _ranks(requests["visitor_id"]), _ranks(requests["user_id"])))
-
-
-def _ranks(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Replace each text by its rank among the texts; null is last."""
-    codes, values = codes_and_values(column)
-    ranks = np.empty(len(values) + 1, dtype=np.int64)
-    ranks[pc.sort_indices(values).to_numpy()] = np.arange(len(values))
-    ranks[-1] = len(values)
-    return ranks[codes]
+    instants = requests.plain["occurred_at"].cast(pa.int64()).to_numpy()
+    return np.lexsort((instants, requests.ranks("visitor_id"), requests.ranks("user_id")))

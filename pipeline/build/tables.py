@@ -63,7 +63,7 @@ def build_days(run: Run, name: str, days: Iterable[date], progress: Progress | N
     files = {table: run.files(table) for table, _ in INPUTS[name]}
     with run.connect() as connection:
         for day in wanted:
-            path, rows[day] = run.write_batches(name, day, stream_model(connection, name, day, day, _ORDER[name]))
+            path, rows[day] = run.write_parts(name, day, stream_model(connection, name, day, day, _ORDER[name]))
             changed |= _changed(run, name, day, path, rows[day])
             if progress:
                 progress(f"{name} {day}: {rows[day]} rows")
@@ -81,7 +81,7 @@ def build_whole(run: Run, name: str) -> int:
     if not is_whole_stale(run, name):
         return _count(run, name)
     with run.connect() as connection:
-        path, rows = run.write_batches(name, None, stream_model(connection, name, order_by=_ORDER[name]))
+        path, rows = run.write_parts(name, None, stream_model(connection, name, order_by=_ORDER[name]))
     before = run.files(name).get(None, [])
     run.replace(name, _changed(run, name, None, path, rows))
     if name == "user_links":

@@ -110,9 +110,9 @@ def doctor(obj: Any, file: Path, as_json: bool) -> None:
     from pipeline.ingest.doctor import examine
 
     report = examine(file, obj.settings)
-    agents = [agent for agent in report.agents if agent]
-    clients = dict(zip(agents, UserAgentCache(None).clients(agents), strict=True))
-    bots = sum(count for agent, count in report.agents.items() if bot_signals(agent, clients.get(agent or "")))
+    known = UserAgentCache(None)
+    signals = bot_signals(list(report.agents), [known.client(agent) if agent else None for agent in report.agents])
+    bots = sum(count for count, found in zip(report.agents.values(), signals, strict=True) if found)
     report.bot_share = bots / report.kept if report.kept else None
     if as_json:
         show_json(report.to_dict())

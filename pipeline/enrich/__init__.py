@@ -4,7 +4,8 @@ Nothing here looks at a second row: what a row means does not depend on its neig
 """
 
 from pipeline.enrich.addresses import GeoDatabase, open_geo
-from pipeline.enrich.requests import Enricher, enrichment_version
+from pipeline.enrich.distinct import Rows
+from pipeline.enrich.requests import RAW_COLUMNS, Enricher, enrichment_version
 from pipeline.enrich.user_agents import UserAgentCache
 
-__all__ = ["Enricher", "GeoDatabase", "UserAgentCache", "enrichment_version", "open_geo"]
+__all__ = ["RAW_COLUMNS", "Enricher", "GeoDatabase", "Rows", "UserAgentCache", "enrichment_version", "open_geo"]

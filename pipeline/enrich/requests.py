@@ -6,42 +6,42 @@ Ids and files are made where days are built; this room sees a chunk of rows and 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.enrich.addresses import NOWHERE, GeoDatabase, Place, client_address
+from pipeline.enrich.addresses import NOWHERE, GeoDatabase, client_address
 from pipeline.enrich.bots import bot_signals
-from pipeline.enrich.distinct import Distinct, Memo, Pairs, spread, spread_flags
-from pipeline.enrich.referrers import Origin, referrer_origin
-from pipeline.enrich.targets import ROUTE_RULES_VERSION, UTM, Target, read_kind, read_target
-from pipeline.enrich.user_agents import Client, UserAgentCache, parser_version
+from pipeline.enrich.distinct import Codes, Meanings, Pairs, Rows, Texts, each
+from pipeline.enrich.referrers import referrer_origin
+from pipeline.enrich.targets import ROUTE_RULES_VERSION, UTM, read_kind, read_target, split_target
+from pipeline.enrich.user_agents import UserAgentCache, parser_version
+from pipeline.formats.text import codes_and_values
 from pipeline.settings import Settings
 
 RULES_VERSION = "1"
 _LONGEST_COOKIE = 256
-_PASSED_ON = ("source", "occurred_at", "status", "bytes_sent", "duration_ms")
+_MOST_REMEMBERED = 1_000_000
 
-_TAKEN_APART = (
-    "ip",
-    "forwarded_for",
-    "host",
-    "method",
-    "target",
-    "protocol",
-    "referrer",
-    "user_agent",
-    "remote_user",
-    "user_id",
-    "business_id",
-    "visitor_cookie",
-    "extra",
-)
-
+_NUMBERS = ("occurred_at", "status", "bytes_sent", "duration_ms")
+_PASSED_ON = {
+    "source": "source",
+    "method": "method",
+    "protocol": "protocol",
+    "referrer": "referrer",
+    "user_agent": "user_agent",
+    "remote_user": "identifier",
+    "user_id": "user_id",
+    "business_id": "business_id",
+    "extra": "extra",
+}
+_TEXTS = (*_PASSED_ON, "ip", "forwarded_for", "host", "target", "visitor_cookie")
 _CLIENT = ("browser", "browser_version", "os", "os_version", "device", "device_type")
 
-Columns = dict[str, pa.Array]
-Values = tuple[str | None, ...]
+RAW_COLUMNS = (*_NUMBERS, *_TEXTS)
+
+Value = str | None
 
 
 def enrichment_version(geo: GeoDatabase | None) -> str:
@@ -51,7 +51,7 @@ def enrichment_version(geo: GeoDatabase | None) -> str:
 
 
 class Enricher:
-    """Derives columns of `requests`, chunk by chunk, and remembers the meaning of values from one chunk to the next."""
+    """Derives columns of `requests`, chunk by chunk, and remembers what values mean from one chunk to the next."""
 
     def __init__(self, settings: Settings, geo: GeoDatabase | None, user_agents: UserAgentCache) -> None:
         """Prepare.
@@ -61,119 +61,148 @@ class Enricher:
             geo: the database of places; None leaves them null.
             user_agents: meanings of user agents seen before.
         """
-        self._settings = settings
-        self._geo = geo
-        self._user_agents = user_agents
-        self._own_hosts = tuple(name.lower().removeprefix("www.") for name in settings.own_hosts)
-        key = settings.secret.encode()[:64]
-        self._targets: Memo[str, Target] = Memo(lambda text: read_target(text, settings))
-        self._kinds: Memo[Values, str | None] = Memo(lambda pair: read_kind(pair[0], pair[1], settings))
-        self._places: Memo[str, Place] = Memo(lambda ip: geo.place(ip) if geo else NOWHERE)
-        self._visitors: Memo[Values, str | None] = Memo(lambda who: _visitor_id(*who, key=key))
-        self._signals: Memo[str | None, str] = Memo(lambda text: ",".join(bot_signals(text, self._client(text))))
-        self._origins: Memo[Values, Origin] = Memo(self._origin)
         self.version = enrichment_version(geo)
+        self._has_proxies = bool(settings.trusted_proxies)
+        self._rules = _Rules(settings, geo, user_agents)
+        self._known = _Known(self._rules)
 
-    def enrich(self, raw: pa.Table) -> pa.Table:
+    def enrich(self, raw: pa.Table) -> Rows:
         """Derive the columns of `requests`.
 
         Args:
-            raw: rows of `raw_requests`; text columns dictionary-encoded or plain, `date` not needed.
+            raw: rows of `raw_requests` with the columns of `RAW_COLUMNS`; texts dictionary-encoded or plain.
 
         Returns:
             As many rows in the same order, with every column of `requests` but `date` and `request_id`.
         """
-        columns: Columns = {name: raw[name].combine_chunks() for name in _PASSED_ON}
-        taken = {name: Distinct.of(raw[name]) for name in _TAKEN_APART}
-        for name in ("method", "protocol", "user_agent", "referrer", "extra", "user_id", "business_id"):
-            columns[name] = taken[name].column()
-        columns["identifier"] = taken["remote_user"].column()
-        host = taken["host"].mapped(_host)
-        ip = self._client_ips(taken["ip"], taken["forwarded_for"])
-        targets = [self._targets[text] for text in taken["target"].values]
-        columns |= {"host": host.column(), "ip": ip.column()}
-        columns |= self._target_columns(taken["method"], taken["target"], targets)
-        columns |= self._place_columns(ip)
-        columns |= self._client_columns(taken["user_agent"], taken["user_id"])
-        columns |= self._referrer_columns(taken["referrer"], host, taken["target"], targets)
-        who = Pairs.of(taken["visitor_cookie"], ip, taken["user_agent"])
-        columns["visitor_id"] = who.spread([self._visitors[combination] for combination in who.combinations])
-        same = np.zeros(raw.num_rows, dtype=np.int32)
-        columns["enrichment_version"] = spread([self.version], same)
-        return pa.table(columns)
+        if self._known.size > _MOST_REMEMBERED:
+            self._known = _Known(self._rules)
+        known = self._known
+        taken = {name: _taken_apart(raw[name]) for name in _TEXTS}
+        rows = Rows({name: raw[name].combine_chunks() for name in _NUMBERS})
+        for name, column in _PASSED_ON.items():
+            rows.add_texts(column, *taken[name])
+        ips = self._client_ips(taken)
+        rows.add_texts("ip", *ips)
+        addresses = rows.add(known.addresses.numbers(*ips), known.addresses.columns())
+        hosts = rows.add(known.hosts.numbers(*taken["host"]), known.hosts.columns())
+        clients = rows.add(known.clients.numbers(*taken["user_agent"]), known.clients.columns())
+        targets = known.targets.numbers(*taken["target"])
+        of_targets = known.targets.columns()
+        paid, paid_texts = of_targets.pop("paid")
+        rows.add(targets, of_targets)
+        rows.add(known.acts.numbers(known.methods.numbers(*taken["method"]), targets), known.acts.columns())
+        referrals = known.referrals.numbers(known.referrers.numbers(*taken["referrer"]), hosts)
+        clicks = known.clicks.numbers(referrals, known.paid.numbers(paid[targets], paid_texts))
+        rows.add(clicks, known.clicks.columns())
+        browsers = known.browsers.numbers(addresses, clients)
+        cookies = known.cookies.numbers(*taken["visitor_cookie"])
+        rows.add(known.visitors.numbers(browsers, cookies), known.visitors.columns())
+        rows.plain["is_bot"] = pa.array((rows.codes("bot_signals") >= 0) & (rows.codes("user_id") < 0))
+        rows.add_texts("enrichment_version", np.zeros(raw.num_rows, dtype=np.int32), pa.array([self.version]))
+        return rows
 
-    def _client_ips(self, ip: Distinct, forwarded: Distinct) -> Distinct:
-        trusted = self._settings.trusted_proxies
-        if not trusted or not forwarded.size:
-            return ip
-        pairs = Pairs.of(ip, forwarded)
-        clients = [
-            client_address(address, chain, trusted) if address is not None else None
-            for address, chain in pairs.combinations
-        ]
-        return Distinct.of(pairs.spread(clients))
+    def _client_ips(self, taken: dict[str, tuple[Codes, pa.Array]]) -> tuple[Codes, pa.Array]:
+        """The clients' addresses: those that connect, but behind trusted proxies those that were forwarded."""
+        forwarded, chains = taken["forwarded_for"]
+        if not self._has_proxies or not len(chains):
+            return taken["ip"]
+        known = self._known
+        connecting = known.ips.numbers(*taken["ip"])
+        numbers = known.forwards.numbers(connecting, known.chains.numbers(forwarded, chains))
+        by_number, ips = known.forwards.columns()["ip"]
+        return by_number[numbers], ips
 
-    def _target_columns(self, method: Distinct, target: Distinct, targets: list[Target]) -> Columns:
-        path = Distinct.of(spread([found.path for found in targets], target.codes))
-        columns: Columns = {
-            "path": path.column(),
-            "query": spread([found.query for found in targets], target.codes),
-            "route": spread([found.route for found in targets], target.codes),
-        }
-        for place, name in enumerate(UTM):
-            columns[name] = spread([found.campaign[place] for found in targets], target.codes)
-        pairs = Pairs.of(method, path)
-        columns["kind"] = pairs.spread([self._kinds[pair] for pair in pairs.combinations])
-        return columns
 
-    def _place_columns(self, ip: Distinct) -> Columns:
-        places = [self._places[address] for address in ip.values]
-        names = ("country", "region", "city")
-        return {name: spread([place[number] for place in places], ip.codes) for number, name in enumerate(names)}
+class _Rules:
+    """What single values mean under the settings and databases of a run."""
 
-    def _client(self, user_agent: str | None) -> Client | None:
-        return self._user_agents.clients([user_agent])[0] if user_agent is not None else None
+    def __init__(self, settings: Settings, geo: GeoDatabase | None, user_agents: UserAgentCache) -> None:
+        self._settings = settings
+        self._geo = geo
+        self._user_agents = user_agents
+        self._own_hosts = tuple(name.lower().removeprefix("www.") for name in settings.own_hosts)
+        self._key = settings.secret.encode()[:64]
 
-    def _client_columns(self, user_agent: Distinct, user_id: Distinct) -> Columns:
-        clients = self._user_agents.clients(user_agent.values)
-        columns: Columns = {
-            name: spread([getattr(client, name) for client in clients], user_agent.codes) for name in _CLIENT
-        }
-        pairs = Pairs.of(user_agent, user_id)
-        said = [self._signals[text] for text, _ in pairs.combinations]
-        columns["bot_signals"] = pairs.spread([text or None for text in said])
-        flags = [bool(text) and user is None for text, (_, user) in zip(said, pairs.combinations, strict=True)]
-        columns["is_bot"] = spread_flags(flags, pairs.codes)
-        return columns
+    def host(self, host: Value) -> Sequence[Value]:
+        """Host as compared: lower case, without port."""
+        if host is None:
+            return (None,)
+        bare = host.lower()
+        return (bare.partition("]")[0] + "]" if bare.startswith("[") else bare.partition(":")[0],)
 
-    def _referrer_columns(self, referrer: Distinct, host: Distinct, target: Distinct, targets: list[Target]) -> Columns:
-        paid = ["paid" if found.is_paid else None for found in targets]
-        clicks = Distinct.of(spread(paid, target.codes))
-        triples = Pairs.of(referrer, host, clicks)
-        origins = [self._origins[triple] for triple in triples.combinations]
-        return {
-            "referrer_medium": triples.spread([medium for medium, _ in origins]),
-            "referrer_name": triples.spread([name for _, name in origins]),
-        }
+    def target(self, target: Value) -> Sequence[Value]:
+        """Path, query, route, whether its click was paid for, and the campaign."""
+        if target is None:
+            return (None,) * (4 + len(UTM))
+        found = read_target(target, self._settings)
+        return found.path, found.query, found.route, "paid" if found.is_paid else None, *found.campaign
 
-    def _origin(self, triple: Values) -> Origin:
-        referrer, host, paid = triple
-        own = (*self._own_hosts, host.removeprefix("www.")) if host else self._own_hosts
+    def kind(self, act: tuple[Value, Value]) -> Sequence[Value]:
+        """Kind of request, of its method and target."""
+        method, target = act
+        return (read_kind(method, None if target is None else split_target(target)[0], self._settings),)
+
+    def place(self, ip: Value) -> Sequence[Value]:
+        """Country, region and city."""
+        return self._geo.place(ip) if self._geo and ip is not None else NOWHERE
+
+    def client_ip(self, forward: tuple[Value, Value]) -> Sequence[Value]:
+        """The client's address, of the connecting one and the forwarded chain."""
+        ip, chain = forward
+        return (client_address(ip, chain, self._settings.trusted_proxies) if ip is not None else None,)
+
+    def clients(self, user_agents: Sequence[Value]) -> Iterator[Sequence[Value]]:
+        """Browser, system, device, and the signals of a bot."""
+        clients = [self._user_agents.client(text) if text is not None else None for text in user_agents]
+        for client, signals in zip(clients, bot_signals(user_agents, clients), strict=True):
+            yield *(getattr(client, name) if client else None for name in _CLIENT), ",".join(signals) or None
+
+    def origin(self, click: tuple[tuple[Value, Value], Value]) -> Sequence[Value]:
+        """Medium and name of where a request came from, of referrer, host and whether the click was paid for."""
+        (referrer, host), paid = click
+        (compared,) = self.host(host)
+        own = (*self._own_hosts, compared.removeprefix("www.")) if compared else self._own_hosts
         medium, name = referrer_origin(referrer, own)
-        return ("paid" if paid and medium != "internal" else medium), name
+        return "paid" if paid and medium != "internal" else medium, name
+
+    def visitor(self, who: tuple[tuple[Value, Value], Value]) -> Sequence[Value]:
+        """Who asked: by the log's own cookie, else a keyed hash of address and user agent."""
+        (ip, user_agent), cookie = who
+        if cookie:
+            if len(cookie) <= _LONGEST_COOKIE:
+                return (f"c-{cookie}",)
+            return (f"c-{self._hash(cookie, 16)}",)
+        told = f"{ip or ''}\0{user_agent or ''}"
+        return (f"h-{self._hash(told, 8)}",)
+
+    def _hash(self, text: str, digest_bytes: int) -> str:
+        return hashlib.blake2b(text.encode(), key=self._key, digest_size=digest_bytes).hexdigest()
 
 
-def _host(host: str) -> str:
-    bare = host.lower()
-    if bare.startswith("["):
-        return bare.partition("]")[0] + "]"
-    return bare.partition(":")[0]
+class _Known:
+    """Every value met, with its meaning."""
+
+    def __init__(self, rules: _Rules) -> None:
+        self.methods, self.referrers, self.cookies, self.paid = Texts(), Texts(), Texts(), Texts()
+        self.ips, self.chains = Texts(), Texts()
+        self.forwards = Meanings(Pairs(self.ips, self.chains), ("ip",), each(rules.client_ip))
+        self.addresses = Meanings(Texts(), ("country", "region", "city"), each(rules.place))
+        self.hosts = Meanings(Texts(), ("host",), each(rules.host))
+        self.clients = Meanings(Texts(), (*_CLIENT, "bot_signals"), rules.clients)
+        self.targets = Meanings(Texts(), ("path", "query", "route", "paid", *UTM), each(rules.target))
+        self.acts = Meanings(Pairs(self.methods, self.targets), ("kind",), each(rules.kind))
+        self.referrals = Pairs(self.referrers, self.hosts)
+        clicks = Pairs(self.referrals, self.paid)
+        self.clicks = Meanings(clicks, ("referrer_medium", "referrer_name"), each(rules.origin))
+        self.browsers = Pairs(self.addresses, self.clients)
+        self.visitors = Meanings(Pairs(self.browsers, self.cookies), ("visitor_id",), each(rules.visitor))
+
+    @property
+    def size(self) -> int:
+        """The most values of any kind."""
+        return max(map(len, (self.targets, self.acts, self.addresses, self.forwards, self.clicks, self.visitors)))
 
 
-def _visitor_id(cookie: str | None, ip: str | None, user_agent: str | None, *, key: bytes) -> str:
-    if cookie:
-        if len(cookie) <= _LONGEST_COOKIE:
-            return f"c-{cookie}"
-        return f"c-{hashlib.blake2b(cookie.encode(), key=key, digest_size=16).hexdigest()}"
-    told = f"{ip or ''}\0{user_agent or ''}".encode()
-    return f"h-{hashlib.blake2b(told, key=key, digest_size=8).hexdigest()}"
+def _taken_apart(column: pa.ChunkedArray) -> tuple[Codes, pa.Array]:
+    return codes_and_values(column if pa.types.is_dictionary(column.type) else column.dictionary_encode())

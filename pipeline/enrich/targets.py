@@ -147,13 +147,19 @@ class Target:
 
 def read_target(target: str, settings: Settings) -> Target:
     """Take a target apart: `/path?query`, `http://host/path`, `*` or `host:port`."""
+    path, query = split_target(target)
+    campaign = read_campaign(query or "")
+    return Target(path, query, read_route(path, settings), campaign, _is_paid(campaign[1], query or ""))
+
+
+def split_target(target: str) -> tuple[str, str | None]:
+    """Split a target into path and query, None where it has no `?`; host and fragment are left out."""
     bare = target.partition("#")[0]
     if bare.startswith(("http://", "https://")):
         after_host = bare.split("/", 3)
         bare = f"/{after_host[3]}" if len(after_host) > 3 else "/"
     path, mark, query = bare.partition("?")
-    campaign = read_campaign(query)
-    return Target(path, query if mark else None, read_route(path, settings), campaign, _is_paid(campaign[1], query))
+    return path, query if mark else None
 
 
 def _is_paid(utm_medium: str | None, query: str) -> bool:

@@ -1,6 +1,6 @@
-"""A user agent string to browser, system and device, by `user-agents`' rules on ua-parser's compiled engine.
+"""What user agent strings say, kept beside the tables: a string once seen is not parsed again.
 
-Whether it is a bot's is decided in `bots`. A string once seen is not parsed again: meanings are kept beside the tables.
+How a string is parsed is in `user_agent_engine`; whether it is a bot's is decided in `bots`.
 """
 
 from __future__ import annotations
@@ -8,22 +8,14 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import uuid
-from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
-from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ua_parser import Parser
-from ua_parser.loaders import load_lazy_builtins
-from ua_parser.regex import Resolver
-from user_agents import parsers
 
 _LOG = logging.getLogger("trail")
-_LONGEST = 512
 _MOST_KEPT = 500_000
-_UNKNOWN = "Other"
 
 
 @dataclass(frozen=True)
@@ -49,63 +41,6 @@ _NAMES = [field.name for field in fields(Client)]
 def parser_version() -> str:
     """Name the engine and its patterns: meanings are kept only as long as it stays."""
     return f"ua-parser {importlib.metadata.version('ua-parser')}/{importlib.metadata.version('ua-parser-builtins')}"
-
-
-@cache
-def _parser() -> Parser:
-    return Parser(Resolver(load_lazy_builtins()))
-
-
-class _ParsedUserAgent(parsers.UserAgent):  # type: ignore[misc]  # the package has no types
-    """The package's rules of what is a phone, a tablet or a computer, fed by the compiled engine."""
-
-    def __init__(self, text: str) -> None:
-        found = _parser().parse(text)
-        agent, system, device = found.user_agent, found.os, found.device
-        self.ua_string = text
-        self.browser = (
-            parsers.parse_browser(agent.family, agent.major, agent.minor, agent.patch)
-            if agent
-            else parsers.parse_browser(_UNKNOWN)
-        )
-        self.os = (
-            parsers.parse_operating_system(system.family, system.major, system.minor, system.patch)
-            if system
-            else parsers.parse_operating_system(_UNKNOWN)
-        )
-        self.device = (
-            parsers.parse_device(device.family, device.brand, device.model)
-            if device
-            else parsers.parse_device(_UNKNOWN, None, None)
-        )
-
-
-def parse_user_agent(text: str) -> Client:
-    """Parse one user agent string; no more than its first 512 characters are looked at."""
-    parsed = _ParsedUserAgent(text[:_LONGEST])
-    device = " ".join(part for part in (parsed.device.brand, parsed.device.model) if part)
-    return Client(
-        browser=_known(parsed.browser.family),
-        browser_version=_known(parsed.browser.version_string),
-        os=_known(parsed.os.family),
-        os_version=_known(parsed.os.version_string),
-        device=_known(device),
-        device_type=_device_type(parsed),
-    )
-
-
-def _known(text: str | None) -> str | None:
-    return text if text and text != _UNKNOWN else None
-
-
-def _device_type(parsed: _ParsedUserAgent) -> str:
-    if parsed.is_bot:
-        return "bot"
-    if parsed.is_tablet:
-        return "tablet"
-    if parsed.is_mobile:
-        return "mobile"
-    return "desktop" if parsed.is_pc else "other"
 
 
 class UserAgentCache:
@@ -134,17 +69,16 @@ class UserAgentCache:
             _LOG.warning("user agent cache %s is not readable and is built anew: %s", self._path, error)
             return {}
 
-    def clients(self, texts: Iterable[str]) -> list[Client]:
-        """Return the meaning of each text, parsing those not seen before."""
-        found = []
-        for text in texts:
-            client = self._clients.get(text)
-            if client is None:
-                client = parse_user_agent(text)
-                self._clients[text] = client
-                self._has_new = True
-            found.append(client)
-        return found
+    def client(self, text: str) -> Client:
+        """Return the meaning of a text, parsed where it was not seen before."""
+        client = self._clients.get(text)
+        if client is None:
+            # The engine's patterns take a quarter of a second to import: only where there is something new.
+            from pipeline.enrich.user_agent_engine import parse_user_agent
+
+            client = self._clients[text] = parse_user_agent(text)
+            self._has_new = True
+        return client
 
     def save(self) -> None:
         """Keep what is new for later runs; a file that cannot be written costs time, not the run."""

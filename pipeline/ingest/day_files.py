@@ -6,7 +6,7 @@ How lines were parsed, and when what is written becomes visible, does not belong
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,13 +19,14 @@ import pyarrow.compute as pc
 from pipeline.ingest.columns import RejectedLine
 from pipeline.ingest.duplicates import find_copies
 from pipeline.ingest.ledger import Ledger, LedgerEntry
-from pipeline.ingest.line_hash import line_hashes
 from pipeline.schemas import REJECTED_LINES
 
 ROWS_HELD = 250_000
 _DAY_US = 86_400_000_000
 _EPOCH_DAY = date(1970, 1, 1)
 _REJECTS_HELD_BYTES = 16 << 20
+
+_COPY_COLUMNS = ["source", "file_id", "line_offset", "line_hash", "occurred_at"]
 
 DayFiles = dict[date | None, list[Path]]
 
@@ -38,6 +39,9 @@ class Run(Protocol):
 
     def write(self, table: str, day: date | None, data: pa.Table) -> Path:
         """Write a file that is not live yet."""
+
+    def write_parts(self, table: str, day: date | None, parts: Iterable[pa.Table]) -> tuple[Path, int]:
+        """Write rows that come in parts; return the file and how many rows it has."""
 
     def append(self, table: str, files: Mapping[date | None, Sequence[Path]]) -> None:
         """Make files live."""
@@ -64,13 +68,13 @@ class DayWriter:
         self._rejected: list[dict[str, Any]] = []
         self._rejected_bytes = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
-        self._writing: list[tuple[str, date, Future[Path]]] = []
+        self._writing: list[tuple[str, date, Future[tuple[Path, int]]]] = []
         self._staged: dict[str, dict[date | None, list[Path]]] = {
             name: defaultdict(list) for name in ("raw_requests", "duplicate_lines", "rejected_lines")
         }
 
     def add(self, entry: LedgerEntry, lines: pa.Table) -> None:
-        """Take lines of a file (columns of LINE_SCHEMA); they are written when enough are held."""
+        """Take lines of a file (columns of LINE_SCHEMA and their hash); they are written when enough are held."""
         if not lines.num_rows:
             return
         days = lines["occurred_at"].cast(pa.int64()).to_numpy() // _DAY_US
@@ -108,49 +112,55 @@ class DayWriter:
         self._rows = 0
 
     def _write_day(self, entry: LedgerEntry, day: date, parts: list[pa.Table]) -> None:
-        lines = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
-        hashes = line_hashes(lines)
-        instants = lines["occurred_at"]
-        span = pc.min_max(instants).as_py()
-        first, last = span["min"], span["max"]
+        spans = [pc.min_max(part["occurred_at"]).as_py() for part in parts]
+        first, last = min(span["min"] for span in spans), max(span["max"] for span in spans)
         others = [
             other
             for other in self._ledger.of_source(entry.source)
             if other.file_id != entry.file_id and other.overlaps(first, last)
         ]
-        copies = np.zeros(len(hashes), dtype=np.bool_)
-        if others:
-            copies = find_copies(
-                hashes,
-                entry.file_id,
-                entry.source,
-                (first, last),
-                self._day_files("raw_requests", day),
-                self._day_files("duplicate_lines", day),
-            )
         entry.saw(first, last)
-        rows = _with_origin(lines, entry, hashes)
-        if copies.any():
-            self._note_copies(entry, day, rows.filter(pa.array(copies)))
-            rows = rows.filter(pa.array(~copies))
-        entry.lines_kept += rows.num_rows
-        if rows.num_rows:
+        rows = [_with_origin(part, entry) for part in parts]
+        if others:
+            rows = self._without_copies(entry, day, rows, (first, last))
+        kept = sum(part.num_rows for part in rows)
+        entry.lines_kept += kept
+        if kept:
             if len(self._writing) > 1:
                 self._writing[-2][2].result()  # no more than two files' rows are held at a time
-            writing = self._pool.submit(self._run.write, "raw_requests", day, rows)
+            writing = self._pool.submit(self._run.write_parts, "raw_requests", day, rows)
             self._writing.append(("raw_requests", day, writing))
+
+    def _without_copies(
+        self, entry: LedgerEntry, day: date, parts: list[pa.Table], span: tuple[datetime, datetime]
+    ) -> list[pa.Table]:
+        """Leave out, and note, the lines that other files of the source brought already."""
+        copies = find_copies(
+            np.concatenate([part["line_hash"].to_numpy() for part in parts]),
+            entry.file_id,
+            entry.source,
+            span,
+            self._day_files("raw_requests", day),
+            self._day_files("duplicate_lines", day),
+        )
+        if not copies.any():
+            return parts
+        bounds = np.cumsum([part.num_rows for part in parts])[:-1]
+        masks = [pa.array(mask) for mask in np.split(copies, bounds)]
+        copied = [part.select(_COPY_COLUMNS).filter(mask) for part, mask in zip(parts, masks, strict=True)]
+        self._note_copies(entry, day, pa.concat_tables(copied).unify_dictionaries())
+        return [part.filter(pc.invert(mask)) for part, mask in zip(parts, masks, strict=True)]
 
     def _note_copies(self, entry: LedgerEntry, day: date, copies: pa.Table) -> None:
         entry.lines_duplicate += copies.num_rows
         seconds = copies["occurred_at"].cast(pa.int64()).to_numpy() // 1_000_000
         if seconds.min() == seconds.max():
             entry.lines_ambiguous += copies.num_rows
-        names = ["source", "file_id", "line_offset", "line_hash", "occurred_at"]
-        self._staged["duplicate_lines"][day].append(self._run.write("duplicate_lines", day, copies.select(names)))
+        self._staged["duplicate_lines"][day].append(self._run.write("duplicate_lines", day, copies))
 
     def _wait(self) -> None:
         for table, day, writing in self._writing:
-            self._staged[table][day].append(writing.result())
+            self._staged[table][day].append(writing.result()[0])
         self._writing.clear()
 
     def close(self) -> None:
@@ -180,11 +190,11 @@ class DayWriter:
                 files.clear()
 
 
-def _with_origin(lines: pa.Table, entry: LedgerEntry, hashes: np.ndarray) -> pa.Table:
+def _with_origin(lines: pa.Table, entry: LedgerEntry) -> pa.Table:
     zeros = pa.array(np.zeros(lines.num_rows, dtype=np.int32))
     for name, value in (("file_id", entry.file_id), ("source", entry.source)):
         lines = lines.add_column(0, name, pa.DictionaryArray.from_arrays(zeros, pa.array([value])))
-    return lines.append_column("line_hash", pa.array(hashes))
+    return lines
 
 
 def now() -> datetime:

@@ -37,6 +37,11 @@ def hash_texts(values: pa.Array, salt: int = 0) -> Hashes:
     return mix(hashed ^ mix(np.array([salt], dtype=np.uint64)))
 
 
+def hashed(lines: pa.Table) -> pa.Table:
+    """Add the column `line_hash` to columns of LINE_SCHEMA."""
+    return lines.append_column("line_hash", pa.array(line_hashes(lines)))
+
+
 def line_hashes(table: pa.Table) -> npt.NDArray[np.int64]:
     """Hash each line by its columns of LINE_SCHEMA, its offset left out; work is per distinct value.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -34,6 +34,7 @@ from pipeline.ingest.day_files import DayWriter
 from pipeline.ingest.exact_path import read_line
 from pipeline.ingest.landing import LandedFile
 from pipeline.ingest.ledger import HEAD_BYTES, Ledger, LedgerEntry, content_hash, new_file_id
+from pipeline.ingest.line_hash import hashed
 from pipeline.ingest.parsing import parse_block
 from pipeline.settings import Settings
 
@@ -148,6 +149,7 @@ class FileReader:
         parsed = parse_block(block, known)
         if isinstance(known, JsonFormat):
             parsed.kept = apply_zone(parsed.kept, self._settings.source(source).time_zone)
+        parsed.kept = hashed(parsed.kept)
         return parsed
 
     def _take(self, entry: LedgerEntry, parsed: ParsedLines) -> None:
@@ -162,7 +164,8 @@ class FileReader:
         """Deal with what follows the last newline, and bring the entry up to date."""
         text = tail.text
         if text and is_finished and tail.problem is None:
-            self._take(entry, _last_line(text, tail.offset, self._format_of_last(entry, text)))
+            zone = self._settings.source(entry.source).time_zone
+            self._take(entry, _last_line(text, tail.offset, self._format_of_last(entry, text), zone))
             entry.bytes_read = tail.offset + len(text)
             text = b""
         self._writer.flush(entry)
@@ -193,7 +196,7 @@ def _overlong(item: Overlong) -> ParsedLines:
     return ParsedLines(line_table({}, 0), [line])
 
 
-def _last_line(text: bytes, offset: int, known: Format | None) -> ParsedLines:
+def _last_line(text: bytes, offset: int, known: Format | None, time_zone: str) -> ParsedLines:
     """Read the last line of a finished file that does not end with a newline."""
     if not text.strip(b"\r"):
         return ParsedLines(line_table({}, 0), blank=1)
@@ -204,7 +207,18 @@ def _last_line(text: bytes, offset: int, known: Format | None) -> ParsedLines:
     except Rejected as why:
         reason = "truncated" if why.reason in _UNREADABLE else why.reason
         return ParsedLines(line_table({}, 0), [RejectedLine(offset, reason, text[:65536], len(text))])
-    return ParsedLines(rows_table([{**row, "line_offset": offset}]))
+    return ParsedLines(single_line(row, offset, time_zone))
+
+
+def single_line(row: Mapping[str, object], offset: int, time_zone: str) -> pa.Table:
+    """Make a line that was read by itself into a table as `DayWriter.add` takes it.
+
+    Args:
+        row: what the format made of it.
+        offset: where it begins in its file.
+        time_zone: of its source, for a line that carries none.
+    """
+    return hashed(apply_zone(rows_table([{**row, "line_offset": offset}]), time_zone))
 
 
 def apply_zone(lines: pa.Table, time_zone: str) -> pa.Table:

@@ -27,6 +27,7 @@ from pipeline.ingest.columns import rows_table
 from pipeline.ingest.day_files import DayWriter, Run
 from pipeline.ingest.exact_path import read_line
 from pipeline.ingest.ledger import Ledger, LedgerEntry
+from pipeline.ingest.reading import single_line
 from pipeline.settings import Settings
 
 _NEAR = timedelta(hours=1)
@@ -59,19 +60,24 @@ def mend(run: Run, settings: Settings, ledger: Ledger, changed: Iterable[LedgerE
     for source in sorted(sources):
         files = sorted(ledger.of_source(source), key=lambda entry: entry.file_id)
         tails = [entry for entry in files if entry.waiting_text]
+        zone = settings.source(source).time_zone
         for entry in files:
             others = [other for other in files if other.file_id != entry.file_id]
             if entry.file_id not in changed_ids:
                 others = [other for other in others if other.file_id in changed_ids]
-            if not others or entry.first_line not in ("kept", "rejected") or entry.continues_file_id:
+            if not others or entry.continues_file_id:
                 continue
             known = formats.get(entry.format or "")
             near_tails = [other for other in tails if other in others]
+            if entry.first_line == "blank" and known is not None:
+                _end_line(entry, near_tails, known, writer, zone)
+            if entry.first_line not in ("kept", "rejected"):
+                continue
             overlapping = [other for other in others if _share_instants(entry, other)]
             if known is None or not (near_tails or overlapping):
                 continue
             head = _find_head(run, entry)
-            if head is None or _join(run, head, near_tails, known, writer):
+            if head is None or _join(run, head, near_tails, known, writer, zone):
                 continue
             _recognise_fragment(run, head, overlapping, known)
 
@@ -94,7 +100,9 @@ def _rows(paths: Sequence[Path], file_id: str, offset: int) -> list[dict[str, An
     return [row for path in paths for row in pq.read_table(path, filters=wanted, partitioning=None).to_pylist()]
 
 
-def _join(run: Run, head: _Head, tails: Sequence[LedgerEntry], known: Format, writer: DayWriter) -> bool:
+def _join(
+    run: Run, head: _Head, tails: Sequence[LedgerEntry], known: Format, writer: DayWriter, time_zone: str
+) -> bool:
     """Put a first line together with the unfinished last line it ends, if there is one."""
     for tail in tails:
         row = _joined_row(head, tail, known)
@@ -105,10 +113,31 @@ def _join(run: Run, head: _Head, tails: Sequence[LedgerEntry], known: Format, wr
         entry.lines_read += 1
         entry.continues_file_id = tail.file_id
         entry.first_line, entry.first_line_date = "kept", None
-        writer.add(entry, rows_table([{**row, "line_offset": 0}]))
+        writer.add(entry, single_line(row, 0, time_zone))
         writer.flush(entry)
         return True
     return False
+
+
+def _end_line(
+    entry: LedgerEntry, tails: Sequence[LedgerEntry], known: Format, writer: DayWriter, time_zone: str
+) -> None:
+    """Take a first line that is nothing but a newline as the end of a last line that only lacked its newline."""
+    for tail in tails:
+        try:
+            row = read_line(tail.waiting_text.removesuffix(b"\r"), known)
+        except Rejected:
+            continue
+        line = single_line(row, 0, time_zone)
+        at = line["occurred_at"][0].as_py()
+        if entry.first_at is not None and not at - timedelta(minutes=1) <= entry.first_at <= at + _NEAR:
+            continue
+        entry.lines_blank -= 1
+        entry.continues_file_id = tail.file_id
+        entry.first_line, entry.first_line_date = "kept", None
+        writer.add(entry, line)
+        writer.flush(entry)
+        return
 
 
 def _joined_row(head: _Head, tail: LedgerEntry, known: Format) -> dict[str, Any] | None:

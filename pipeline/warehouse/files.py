@@ -9,6 +9,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -65,25 +66,61 @@ def is_data_file(path: Path) -> bool:
     return path.suffix == ".parquet" and path.name != _TRIPWIRE
 
 
-def write_file(path: Path, table: Table, data: pa.Table, row_group_rows: int = ROW_GROUP_ROWS) -> None:
+def write_file(
+    path: Path, table: Table, parts: Iterable[pa.Table | pa.RecordBatch], row_group_rows: int = ROW_GROUP_ROWS
+) -> int:
     """Write rows as zstd Parquet and sync them to the disk.
 
     Args:
         path: from `new_path`.
         table: whose schema the rows must have, in any order of columns; `date` is left out.
-        data: the rows; dictionary columns are stored as dictionary pages of plain text.
-        row_group_rows: rows of a row group, the unit that readers skip.
+        parts: the rows, in their order; dictionary columns are stored as dictionary pages of plain text. All parts have
+            their columns encoded alike, though not with the same texts.
+        row_group_rows: the most rows of a row group, the unit that readers skip. Parts share one only where they are
+            less than half of that.
+
+    Returns:
+        How many rows there were.
 
     Raises:
         SchemaError: a column is missing, unknown, or of a type that cannot be cast without loss.
     """
-    fitted = fit(table, data)
-    with pq.ParquetWriter(path, fitted.schema, **_options(fitted.schema)) as writer:
-        for start in range(0, max(fitted.num_rows, 1), row_group_rows):
-            group = fitted.slice(start, row_group_rows)
-            columns = [_without_unused(column) for column in group.columns]
-            writer.write_table(pa.table(columns, schema=fitted.schema), row_group_size=row_group_rows)
+    groups = _row_groups(table, parts, row_group_rows)
+    first = next(groups, None)
+    schema = _stored(table) if first is None else first.schema
+    rows = 0
+    with pq.ParquetWriter(path, schema, **_options(schema)) as writer:
+        for group in chain([first] if first else [], groups):
+            writer.write_table(group, row_group_size=row_group_rows)
+            rows += group.num_rows
     sync(path)
+    return rows
+
+
+def _row_groups(table: Table, parts: Iterable[pa.Table | pa.RecordBatch], row_group_rows: int) -> Iterator[pa.Table]:
+    for part in _put_together(parts, row_group_rows // 2):
+        fitted = fit(table, part)
+        for start in range(0, fitted.num_rows, row_group_rows):
+            group = fitted.slice(start, row_group_rows)
+            yield pa.table([_without_unused(column) for column in group.columns], schema=fitted.schema)
+
+
+def _put_together(parts: Iterable[pa.Table | pa.RecordBatch], least: int) -> Iterator[pa.Table]:
+    """Put parts together until they have some rows; one that has them stays as it is."""
+    held: list[pa.Table] = []
+    count = 0
+    for part in parts:
+        held.append(pa.Table.from_batches([part]) if isinstance(part, pa.RecordBatch) else part)
+        count += part.num_rows
+        if count >= least:
+            yield _joined(held)
+            held, count = [], 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(parts: list[pa.Table]) -> pa.Table:
+    return parts[0] if len(parts) == 1 else pa.concat_tables(parts).unify_dictionaries()
 
 
 def _without_unused(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -96,52 +133,31 @@ def _without_unused(column: pa.ChunkedArray) -> pa.ChunkedArray:
     is_used = np.zeros(len(values) + 1, dtype=np.bool_)
     is_used[codes] = True
     is_used = is_used[:-1]
+    if is_used.all():
+        return column
     places = np.append(np.cumsum(is_used, dtype=np.int32) - np.int32(1), np.int32(-1))[codes]
     used = values.filter(pa.array(is_used))
     return pa.chunked_array([from_codes(places, used)])
 
 
+def _stored(table: Table) -> pa.Schema:
+    """The columns of a table's files: all but the partition."""
+    fields = [field for field in table.file_schema if not (table.is_by_day and field.name == "date")]
+    return pa.schema(fields).remove_metadata()
+
+
 def _options(schema: pa.Schema) -> dict[str, Any]:
     """How a file is written: dictionary pages where values recur, statistics for columns that readers skip by."""
-    once = {"request_id", "visit_id", "line_hash", "line_offset", "bytes_sent", "occurred_at", "text"}
+    once = {"request_id", "visit_id", "line_hash", "text"}
+    numbers = {"line_offset", "bytes_sent", "occurred_at"} & set(schema.names)
     return {
         "compression": "zstd",
         "store_schema": False,
         "coerce_timestamps": "us",
-        "use_dictionary": [name for name in schema.names if name not in once],
+        "use_dictionary": [name for name in schema.names if name not in once | numbers],
+        "column_encoding": dict.fromkeys(sorted(numbers), "DELTA_BINARY_PACKED"),
         "write_statistics": [name for name in schema.names if name in _SKIPPED_BY],
     }
-
-
-def write_batches(path: Path, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write rows that come in batches, in their order, as `write_file` does; return how many there were.
-
-    Raises:
-        SchemaError: as `write_file`.
-    """
-    wanted = [field for field in table.file_schema if not (table.is_by_day and field.name == "date")]
-    rows = 0
-    schema = pa.schema(wanted).remove_metadata()
-    with pq.ParquetWriter(path, schema, **_options(schema)) as writer:
-        for batch in _grouped(batches, ROW_GROUP_ROWS):
-            fitted = fit(table, batch)
-            writer.write_table(fitted, row_group_size=ROW_GROUP_ROWS)
-            rows += fitted.num_rows
-    sync(path)
-    return rows
-
-
-def _grouped(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    held: list[pa.RecordBatch] = []
-    count = 0
-    for batch in batches:
-        held.append(batch)
-        count += batch.num_rows
-        if count >= rows:
-            yield pa.Table.from_batches(held)
-            held, count = [], 0
-    if held:
-        yield pa.Table.from_batches(held)
 
 
 def fit(table: Table, data: pa.Table) -> pa.Table:

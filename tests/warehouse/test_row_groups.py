@@ -30,7 +30,7 @@ def test_a_row_group_holds_no_text_of_other_groups(tmp_path: Path) -> None:
     columns["source"] = people
     path = tmp_path / "rows.parquet"
 
-    write_file(path, table, pa.table(columns), row_group_rows=GROUP)
+    write_file(path, table, [pa.table(columns)], row_group_rows=GROUP)
 
     with pq.ParquetFile(path, read_dictionary=["source"]) as file:
         assert file.num_row_groups == ROWS // GROUP
