@@ -5,12 +5,11 @@ Files of a day are independent of each other, so that a day of any size takes th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -19,16 +18,19 @@ import pyarrow.parquet as pq
 
 from pipeline.build.stale import fingerprint, note_built
 from pipeline.enrich import RAW_COLUMNS, Enricher, Rows, UserAgentCache, open_geo
+from pipeline.enrich.visitors import hex_texts
 from pipeline.formats.text import codes_and_values
 from pipeline.ingest.line_hash import hash_texts, mix
 from pipeline.schemas import RAW_REQUESTS
 from pipeline.settings import Settings
 from pipeline.warehouse import Run
+from pipeline.warehouse.files import ROW_GROUP_ROWS
 
-CHUNK_ROWS = 250_000
+PIECE_ROWS = 4 * ROW_GROUP_ROWS
+_SORTED_ROWS = 16_000_000
+FILE_ROWS = 4 * ROW_GROUP_ROWS
 CACHE = "_cache"
 _STEP = np.uint64(0xD6E8FEB86659FD93)
-_HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dtype=np.uint8).reshape(256, 2)
 _READ = ["line_hash", *RAW_COLUMNS]
 _TEXTS = [field.name for field in RAW_REQUESTS.schema if pa.types.is_dictionary(field.type)]
 
@@ -54,18 +56,16 @@ def build_requests(
     enricher = Enricher(settings, open_geo(settings), user_agents)
     rows: dict[date, int] = {}
     built: dict[date | None, list[Path]] = {}
-    with run.connect() as connection, ThreadPoolExecutor(settings.threads + 1, thread_name_prefix="build") as pool:
+    with (
+        ThreadPoolExecutor(3, thread_name_prefix="read") as readers,
+        ThreadPoolExecutor(settings.threads, thread_name_prefix="write") as writers,
+    ):
+        readers.submit(user_agents.prepare)
         for day in days:
             files = {"raw_requests": run.files("raw_requests", day, day)}
-            names = _Names(_repeated(connection, day))
-            writing: list[Future[Path]] = []
-            rows[day] = 0
-            for raw in _ahead(_chunks(files["raw_requests"].get(day, [])), pool):
-                if len(writing) >= settings.threads:
-                    writing[-settings.threads].result()  # no more chunks wait than there are threads
-                writing.append(pool.submit(_write_chunk, run, day, enricher.enrich(raw), names.keys(raw)))
-                rows[day] += raw.num_rows
-            built[day] = [written.result() for written in writing]
+            written = _Day(run, day, enricher, readers, writers, settings.threads)
+            built[day] = written.build(files["raw_requests"].get(day, []))
+            rows[day] = written.rows
             note_built(run, "requests", day, fingerprint(files, "requests", day))
             if progress:
                 progress(f"requests {day}: {rows[day]} rows")
@@ -74,23 +74,71 @@ def build_requests(
     return rows
 
 
-def _write_chunk(run: Run, day: date, requests: Rows, keys: Keys) -> Path:
-    """Lay one person's rows together, name them, write them."""
-    order = _person_order(requests)
+class _Day:
+    """One day's files in the making.
+
+    Attributes:
+        rows: how many were written.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        day: date,
+        enricher: Enricher,
+        readers: ThreadPoolExecutor,
+        writers: ThreadPoolExecutor,
+        threads: int,
+    ) -> None:
+        self._run, self._day, self._enricher = run, day, enricher
+        self._readers, self._writers, self._threads = readers, writers, threads
+        self._writing: list[Future[Path]] = []
+        self.rows = 0
+
+    def build(self, paths: Sequence[Path]) -> list[Path]:
+        """Enrich raw rows, name them, and have them written in chunks; return the files."""
+        repeated = self._readers.submit(_repeated, paths)
+        names: _Names | None = None
+        keys: list[Keys] = []
+        for raw in _ahead(_raw(paths), self._readers):
+            self._enricher.add(raw)
+            names = names or _Names(repeated.result())
+            keys.append(names.keys(raw))
+            if self._enricher.is_full:
+                self._write(keys)
+        if keys:
+            self._write(keys)
+        return [written.result() for written in self._writing]
+
+    def _write(self, keys: list[Keys]) -> None:
+        """Have the rows held written, one person's together, in as many files at a time as there are threads."""
+        wait(self._writing)  # so that no more than two chunks are in memory: one is written while the next is read
+        requests = self._enricher.take()
+        order = _person_order(requests)
+        self.rows += len(order)
+        rounds = -(-len(order) // (FILE_ROWS * self._threads))
+        named = np.concatenate(keys)
+        keys.clear()
+        for part in np.array_split(order, rounds * self._threads if len(order) > ROW_GROUP_ROWS else 1):
+            self._writing.append(self._writers.submit(_write_file, self._run, self._day, requests, named, part))
+
+
+def _write_file(run: Run, day: date, requests: Rows, keys: Keys, order: npt.NDArray[np.int64]) -> Path:
+    """Lay out, name and write some rows of a chunk."""
     table = requests.table(order)
-    return run.write("requests", day, table.append_column("request_id", request_ids(day, keys[order])))
+    return run.write("requests", day, table.append_column("request_id", hex_texts(f"{day:%Y%m%d}-", keys[order])))
 
 
-def _ahead(chunks: Iterator[pa.Table], pool: ThreadPoolExecutor) -> Iterator[pa.Table]:
-    """Have the next chunk read while one is worked on."""
-    upcoming = pool.submit(next, chunks, None)
-    while (chunk := upcoming.result()) is not None:
-        upcoming = pool.submit(next, chunks, None)
-        yield chunk
+def _ahead(pieces: Iterator[pa.Table], pool: ThreadPoolExecutor) -> Iterator[pa.Table]:
+    """Have the next piece read while one is worked on."""
+    upcoming = pool.submit(next, pieces, None)
+    while (piece := upcoming.result()) is not None:
+        upcoming = pool.submit(next, pieces, None)
+        yield piece
 
 
-def _chunks(paths: Iterable[Path]) -> Iterator[pa.Table]:
-    """Read files in chunks; small ones are put together. Order is that of the files and their lines."""
+def _raw(paths: Iterable[Path]) -> Iterator[pa.Table]:
+    """Read files in pieces, in the order of the files and their lines; the row groups of a piece share dictionaries."""
     held: list[pa.Table] = []
     count = 0
     for path in paths:
@@ -98,26 +146,34 @@ def _chunks(paths: Iterable[Path]) -> Iterator[pa.Table]:
             for group in range(file.num_row_groups):
                 held.append(file.read_row_group(group, columns=_READ))
                 count += held[-1].num_rows
-                if count >= CHUNK_ROWS:
+                if count >= PIECE_ROWS:
                     yield pa.concat_tables(held).unify_dictionaries()
                     held, count = [], 0
     if held:
         yield pa.concat_tables(held).unify_dictionaries()
 
 
-def _repeated(connection: duckdb.DuckDBPyConnection, day: date) -> Keys:
-    """Find the keys of lines that occur more than once in a day, which are few."""
-    found = connection.sql(
-        """
-        select source, line_hash
-        from raw_requests
-        where date = $day
-        group by source, line_hash
-        having count(*) > 1
-        """,
-        params={"day": day},
-    ).to_arrow_table()
-    return np.sort(line_keys(found))
+def _repeated(paths: Sequence[Path]) -> Keys:
+    """Find the keys of lines that occur more than once in a day, which are few; in passes, if the day is large."""
+    passes = -(-sum(pq.read_metadata(path).num_rows for path in paths) // _SORTED_ROWS)
+    found = [np.zeros(0, dtype=np.uint64)]
+    for number in range(passes):
+        keys = np.concatenate(
+            [_share(line_keys(part), number, passes) for path in paths for part in _line_hashes(path)]
+        )
+        keys.sort()
+        found.append(np.unique(keys[1:][keys[1:] == keys[:-1]]))
+    return np.sort(np.concatenate(found))
+
+
+def _line_hashes(path: Path) -> Iterator[pa.Table]:
+    with pq.ParquetFile(path, read_dictionary=["source"]) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=["source", "line_hash"])
+
+
+def _share(keys: Keys, number: int, passes: int) -> Keys:
+    return keys if passes == 1 else keys[keys % np.uint64(passes) == number]
 
 
 def line_keys(raw: pa.Table) -> Keys:
@@ -149,18 +205,7 @@ class _Names:
         return keys
 
 
-def request_ids(day: date, keys: Keys) -> pa.StringArray:
-    """Write ids: the UTC day, a hyphen and 16 hex digits."""
-    prefix = np.frombuffer(f"{day:%Y%m%d}-".encode(), dtype=np.uint8)
-    width = len(prefix) + 16
-    chars = np.empty((len(keys), width), dtype=np.uint8)
-    chars[:, : len(prefix)] = prefix
-    chars[:, len(prefix) :] = _HEX[keys.astype(">u8").view(np.uint8)].reshape(len(keys), 16)
-    offsets = np.arange(0, (len(keys) + 1) * width, width, dtype=np.int32)
-    return pa.StringArray.from_buffers(len(keys), pa.py_buffer(offsets), pa.py_buffer(chars))
-
-
 def _person_order(requests: Rows) -> npt.NDArray[np.int64]:
     """Order rows by user (unknown last), visitor and time."""
     instants = requests.plain["occurred_at"].cast(pa.int64()).to_numpy()
-    return np.lexsort((instants, requests.ranks("visitor_id"), requests.ranks("user_id")))
+    return np.lexsort((instants, (requests.ranks("user_id") << 32) + requests.ranks("visitor_id")))

@@ -14,14 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.formats.text import from_codes
+from pipeline.formats.text import codes_and_values, from_codes
 
 Codes = npt.NDArray[np.int32]
 NONE = np.int32(-1)
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 
-# The code of each number, that of -1 last, and the texts that the codes stand for.
-Coded = tuple[Codes, pa.Array]
+# The code of each number, that of -1 last (None: numbers are codes), and the texts that the codes stand for.
+Coded = tuple[Codes | None, pa.Array]
 # Values to what each means: one text for each derived column.
 Derive = Callable[[Sequence[Any]], Iterable[Sequence[str | None]]]
 
@@ -37,18 +37,32 @@ class Keys(Protocol):
 
 
 class Texts:
-    """Distinct texts, numbered 0, 1, 2 … as they are met; -1 is none."""
+    """Distinct texts, numbered 0, 1, 2 … as they are met; -1 is none.
+
+    Attributes:
+        known: the texts in the order of their numbers.
+    """
 
     def __init__(self) -> None:
-        self._known = pa.array([], pa.string())
+        self.known = pa.array([], pa.string())
+        self._listed: list[str | None] = [None]
 
     def __len__(self) -> int:
         """How many texts were met."""
-        return len(self._known)
+        return len(self.known)
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory they take."""
+        return int(self.known.nbytes)
 
     def at(self, numbers: npt.NDArray[np.int64]) -> list[str | None]:
-        """The texts of some numbers."""
-        return _taken(self._known, numbers).to_pylist()
+        """The texts of some numbers, None for -1."""
+        listed = self._listed
+        if len(listed) <= len(self):
+            listed[-1:] = self.known[len(listed) - 1 :].to_numpy(zero_copy_only=False).tolist()
+            listed.append(None)
+        return list(map(listed.__getitem__, numbers.tolist()))
 
     def numbers(self, codes: Codes, values: pa.Array) -> Codes:
         """Number the rows of a column.
@@ -57,7 +71,7 @@ class Texts:
             codes: an index into `values` a row, -1 for null.
             values: distinct texts.
         """
-        self._known, numbers = _numbered(self._known, values)
+        self.known, numbers = _numbered(self.known, values)
         return np.append(numbers, NONE)[codes]
 
 
@@ -72,50 +86,37 @@ class Pairs:
         """How many pairs were met."""
         return len(self._known)
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory they take."""
+        return int(self._known.nbytes)
+
     def at(self, numbers: npt.NDArray[np.int64]) -> list[Any]:
         """The pairs of values of some numbers."""
+        left, right = self.sides(numbers)
+        return list(zip(self._left.at(left), self._right.at(right), strict=True))
+
+    def sides(self, numbers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The numbers of both sides of some pairs."""
         keys = self._known.take(pa.array(numbers)).to_numpy()
-        return list(zip(self._left.at((keys >> 32) - 1), self._right.at((keys & 0xFFFFFFFF) - 1), strict=True))
+        return (keys >> 32) - 1, (keys & 0xFFFFFFFF) - 1
 
     def numbers(self, left: Codes, right: Codes) -> Codes:
         """Number the rows whose two sides have these numbers."""
-        keys = pa.array(((left.astype(np.int64) + 1) << 32) + (right + 1))
-        self._known, numbers = _numbered(self._known, keys)
-        return numbers
+        keys = pa.array(((left.astype(np.int64) + 1) << 32) + (right + 1)).dictionary_encode()
+        self._known, numbers = _numbered(self._known, keys.dictionary)
+        return numbers[keys.indices.to_numpy()]
 
 
 def _numbered(known: pa.Array, values: pa.Array) -> tuple[pa.Array, Codes]:
-    """Find values among those known, which grow by what is new."""
+    """Find distinct values among those known, which grow by what is new."""
     places = pc.index_in(values, known)
-    if places.null_count:
-        known = pa.concat_arrays([known, pc.unique(values.filter(places.is_null()))])
-        places = pc.index_in(values, known)
-    return known, places.to_numpy()
-
-
-def _taken(values: pa.Array, numbers: npt.NDArray[np.int64]) -> pa.Array:
-    return values.take(pa.array(numbers, mask=numbers < 0))
-
-
-class _Vocabulary:
-    """The texts of a derived column, each once.
-
-    Attributes:
-        texts: in the order of their codes.
-    """
-
-    def __init__(self) -> None:
-        self._codes: dict[str | None, int] = {None: -1}
-        self.texts = pa.array([], pa.string())
-
-    def codes(self, texts: Sequence[str | None]) -> Codes:
-        """Return a code for each text, -1 for None."""
-        known = self._codes
-        before = len(known)
-        codes = np.fromiter((known.setdefault(text, len(known) - 1) for text in texts), dtype=np.int32)
-        if len(known) > before:
-            self.texts = pa.concat_arrays([self.texts, pa.array(list(known)[before:], pa.string())])
-        return codes
+    if not places.null_count:
+        return known, places.to_numpy()
+    is_new = places.is_null()
+    fresh = is_new.to_numpy(zero_copy_only=False)
+    numbers = np.where(fresh, len(known) - 1 + np.cumsum(fresh), places.fill_null(0).to_numpy())
+    return pa.concat_arrays([known, values.filter(is_new)]), numbers.astype(np.int32)
 
 
 class Meanings:
@@ -129,36 +130,48 @@ class Meanings:
             names: of the derived columns.
             derive: values to one text for each name; it is asked about None too, where the keys are texts.
         """
-        self._keys, self._names, self._derive = keys, names, derive
-        self._vocabularies = [_Vocabulary() for _ in names]
+        self._keys, self._derive = keys, derive
+        self._texts = {name: Texts() for name in names}
         self._codes = self._derived([None]) if isinstance(keys, Texts) else [np.array([NONE]) for _ in names]
         self._done = 0
 
-    def __len__(self) -> int:
-        """How many keys were met."""
-        return len(self._keys)
+    @property
+    def nbytes(self) -> int:
+        """About how much memory the meanings take, and the keys where they are pairs."""
+        keys = self._keys.nbytes if isinstance(self._keys, Pairs) else 0
+        return keys + sum(codes.nbytes for codes in self._codes) + sum(texts.nbytes for texts in self._texts.values())
 
-    def at(self, numbers: npt.NDArray[np.int64]) -> list[Any]:
-        """The keys of some numbers."""
-        return self._keys.at(numbers)
+    def numbers(self, left: Codes, right: Codes) -> Codes:
+        """Number the rows whose two sides have these numbers; where the keys are pairs."""
+        assert isinstance(self._keys, Pairs)
+        return self._keys.numbers(left, right)
 
-    def numbers(self, first: Codes, second: Any) -> Codes:
-        """Number rows, as the keys do."""
-        return self._keys.numbers(first, second)
+    def texts(self, name: str) -> Texts:
+        """The texts of a derived column, which can be keys in turn: a code is a number."""
+        return self._texts[name]
+
+    def codes(self, name: str, numbers: Codes) -> Codes:
+        """The codes, in a derived column, of rows whose keys have these numbers."""
+        self._catch_up()
+        return self._codes[list(self._texts).index(name)][numbers]
 
     def columns(self) -> dict[str, Coded]:
-        """Give the derived columns: by name the code of each key's number, that of -1 last, and the codes' texts."""
+        """Every derived column."""
+        self._catch_up()
+        both = zip(self._texts.items(), self._codes, strict=True)
+        return {name: (codes, texts.known) for (name, texts), codes in both}
+
+    def _catch_up(self) -> None:
         if len(self._keys) > self._done:
             new = self._derived(self._keys.at(np.arange(self._done, len(self._keys))))
             both = zip(self._codes, new, strict=True)
             self._codes = [np.concatenate((known[:-1], codes, known[-1:])) for known, codes in both]
             self._done = len(self._keys)
-        texts = [vocabulary.texts for vocabulary in self._vocabularies]
-        return dict(zip(self._names, zip(self._codes, texts, strict=True), strict=True))
 
     def _derived(self, values: Sequence[Any]) -> list[Codes]:
         columns = zip(*self._derive(values), strict=True)
-        return [known.codes(texts) for known, texts in zip(self._vocabularies, columns, strict=True)]
+        encoded = (codes_and_values(pa.array(column, pa.string()).dictionary_encode()) for column in columns)
+        return [texts.numbers(*column) for texts, column in zip(self._texts.values(), encoded, strict=True)]
 
 
 def each(derive: Callable[[Any], Sequence[str | None]]) -> Derive:
@@ -177,15 +190,10 @@ class Rows:
         self.plain = plain
         self._coded: dict[str, tuple[Codes, Codes | None, pa.Array]] = {}
 
-    def add(self, numbers: Codes, columns: Mapping[str, Coded]) -> Codes:
-        """Add columns that hang on the same numbers, and return these."""
+    def add(self, numbers: Codes, columns: Mapping[str, Coded]) -> None:
+        """Add columns that hang on the same numbers."""
         for name, (by_number, texts) in columns.items():
             self._coded[name] = (numbers, by_number, texts)
-        return numbers
-
-    def add_texts(self, name: str, codes: Codes, texts: pa.Array) -> None:
-        """Add a column as codes and texts."""
-        self._coded[name] = (codes, None, texts)
 
     def codes(self, name: str) -> Codes:
         """The code of each row's text; -1 for null."""
@@ -207,12 +215,16 @@ class Rows:
         columns = dict(self.plain)
         groups = {id(numbers): numbers for numbers, _, _ in self._coded.values()}
         if order is not None:
+            columns = {name: _picked(column, order) for name, column in columns.items()}
             groups = {group: numbers[order] for group, numbers in groups.items()}
-            is_taken = {name: column.null_count < len(column) for name, column in self.plain.items()}
-            columns |= {name: _taken(self.plain[name], order) for name in columns if is_taken[name]}
         for name, (numbers, by_number, texts) in self._coded.items():
             columns[name] = _laid_out(groups[id(numbers)], by_number, texts)
         return pa.table(columns)
+
+
+def _picked(column: pa.Array, order: npt.NDArray[np.int64]) -> pa.Array:
+    is_empty = column.null_count == len(column)
+    return pa.nulls(len(order), column.type) if is_empty else column.take(pa.array(order))
 
 
 def _laid_out(numbers: Codes, by_number: Codes | None, texts: pa.Array) -> pa.DictionaryArray:

@@ -5,24 +5,24 @@ Ids and files are made where days are built; this room sees a chunk of rows and 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.enrich.addresses import NOWHERE, GeoDatabase, client_address
 from pipeline.enrich.bots import bot_signals
-from pipeline.enrich.distinct import Codes, Meanings, Pairs, Rows, Texts, each
+from pipeline.enrich.distinct import Coded, Codes, Meanings, Pairs, Rows, Texts, each
 from pipeline.enrich.referrers import referrer_origin
-from pipeline.enrich.targets import ROUTE_RULES_VERSION, UTM, read_kind, read_target, split_target
+from pipeline.enrich.targets import ROUTE_RULES_VERSION, UTM, read_kind, read_target
 from pipeline.enrich.user_agents import UserAgentCache, parser_version
+from pipeline.enrich.visitors import Visitors
 from pipeline.formats.text import codes_and_values
 from pipeline.settings import Settings
 
 RULES_VERSION = "1"
-_LONGEST_COOKIE = 256
-_MOST_REMEMBERED = 1_000_000
+_MOST_REMEMBERED_BYTES = 256 << 20
+CHUNK_ROWS = 1_000_000
 
 _NUMBERS = ("occurred_at", "status", "bytes_sent", "duration_ms")
 _PASSED_ON = {
@@ -39,6 +39,9 @@ _PASSED_ON = {
 _TEXTS = (*_PASSED_ON, "ip", "forwarded_for", "host", "target", "visitor_cookie")
 _CLIENT = ("browser", "browser_version", "os", "os_version", "device", "device_type")
 
+# What a target says that is no column: it makes columns together with other values.
+_ASKED, _PAID = "asked for", "paid"
+
 RAW_COLUMNS = (*_NUMBERS, *_TEXTS)
 
 Value = str | None
@@ -51,7 +54,14 @@ def enrichment_version(geo: GeoDatabase | None) -> str:
 
 
 class Enricher:
-    """Derives columns of `requests`, chunk by chunk, and remembers what values mean from one chunk to the next."""
+    """Derives the columns of `requests`; what a value means is worked out once, however many rows have it.
+
+    Rows are added in pieces and taken in chunks; of a row added only the numbers of its values are held.
+
+    Attributes:
+        version: what `enrichment_version` is.
+        held: how many rows were added and not taken yet.
+    """
 
     def __init__(self, settings: Settings, geo: GeoDatabase | None, user_agents: UserAgentCache) -> None:
         """Prepare.
@@ -62,56 +72,45 @@ class Enricher:
             user_agents: meanings of user agents seen before.
         """
         self.version = enrichment_version(geo)
-        self._has_proxies = bool(settings.trusted_proxies)
+        self.held = 0
         self._rules = _Rules(settings, geo, user_agents)
         self._known = _Known(self._rules)
+        self._plain: list[dict[str, pa.ChunkedArray]] = []
+        self._numbers: list[dict[str, Codes]] = []
 
-    def enrich(self, raw: pa.Table) -> Rows:
-        """Derive the columns of `requests`.
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is held and remembered that the rows should be taken."""
+        return self.held >= CHUNK_ROWS or self._known.nbytes > _MOST_REMEMBERED_BYTES
+
+    def add(self, raw: pa.Table) -> None:
+        """Take rows in.
 
         Args:
             raw: rows of `raw_requests` with the columns of `RAW_COLUMNS`; texts dictionary-encoded or plain.
+        """
+        self._plain.append({name: raw[name] for name in _NUMBERS})
+        self._numbers.append(self._known.numbers({name: _taken_apart(raw[name]) for name in _TEXTS}))
+        self.held += raw.num_rows
+
+    def take(self) -> Rows:
+        """Hand out the rows held, at least one, in the order in which they came; none are held any more.
 
         Returns:
-            As many rows in the same order, with every column of `requests` but `date` and `request_id`.
+            Every column of `requests` but `date` and `request_id`.
         """
-        if self._known.size > _MOST_REMEMBERED:
-            self._known = _Known(self._rules)
-        known = self._known
-        taken = {name: _taken_apart(raw[name]) for name in _TEXTS}
-        rows = Rows({name: raw[name].combine_chunks() for name in _NUMBERS})
-        for name, column in _PASSED_ON.items():
-            rows.add_texts(column, *taken[name])
-        ips = self._client_ips(taken)
-        rows.add_texts("ip", *ips)
-        addresses = rows.add(known.addresses.numbers(*ips), known.addresses.columns())
-        hosts = rows.add(known.hosts.numbers(*taken["host"]), known.hosts.columns())
-        clients = rows.add(known.clients.numbers(*taken["user_agent"]), known.clients.columns())
-        targets = known.targets.numbers(*taken["target"])
-        of_targets = known.targets.columns()
-        paid, paid_texts = of_targets.pop("paid")
-        rows.add(targets, of_targets)
-        rows.add(known.acts.numbers(known.methods.numbers(*taken["method"]), targets), known.acts.columns())
-        referrals = known.referrals.numbers(known.referrers.numbers(*taken["referrer"]), hosts)
-        clicks = known.clicks.numbers(referrals, known.paid.numbers(paid[targets], paid_texts))
-        rows.add(clicks, known.clicks.columns())
-        browsers = known.browsers.numbers(addresses, clients)
-        cookies = known.cookies.numbers(*taken["visitor_cookie"])
-        rows.add(known.visitors.numbers(browsers, cookies), known.visitors.columns())
+        rows = Rows({name: _one_array([part.pop(name) for part in self._plain]) for name in _NUMBERS})
+        for what, columns in self._known.columns().items():
+            rows.add(np.concatenate([part.pop(what) for part in self._numbers]), columns)
+        cookie, browser = (np.concatenate([part[what] for part in self._numbers]) for what in ("cookie", "browser"))
+        visitor, visitors = self._known.visitors.column(cookie, browser)
+        rows.add(visitor, {"visitor_id": (None, visitors)})
         rows.plain["is_bot"] = pa.array((rows.codes("bot_signals") >= 0) & (rows.codes("user_id") < 0))
-        rows.add_texts("enrichment_version", np.zeros(raw.num_rows, dtype=np.int32), pa.array([self.version]))
+        rows.add(np.zeros(self.held, dtype=np.int32), {"enrichment_version": (None, pa.array([self.version]))})
+        self._plain, self._numbers, self.held = [], [], 0
+        if self._known.nbytes > _MOST_REMEMBERED_BYTES:
+            self._known = _Known(self._rules)
         return rows
-
-    def _client_ips(self, taken: dict[str, tuple[Codes, pa.Array]]) -> tuple[Codes, pa.Array]:
-        """The clients' addresses: those that connect, but behind trusted proxies those that were forwarded."""
-        forwarded, chains = taken["forwarded_for"]
-        if not self._has_proxies or not len(chains):
-            return taken["ip"]
-        known = self._known
-        connecting = known.ips.numbers(*taken["ip"])
-        numbers = known.forwards.numbers(connecting, known.chains.numbers(forwarded, chains))
-        by_number, ips = known.forwards.columns()["ip"]
-        return by_number[numbers], ips
 
 
 class _Rules:
@@ -122,7 +121,8 @@ class _Rules:
         self._geo = geo
         self._user_agents = user_agents
         self._own_hosts = tuple(name.lower().removeprefix("www.") for name in settings.own_hosts)
-        self._key = settings.secret.encode()[:64]
+        self.has_proxies = bool(settings.trusted_proxies)
+        self.secret = settings.secret
 
     def host(self, host: Value) -> Sequence[Value]:
         """Host as compared: lower case, without port."""
@@ -132,16 +132,15 @@ class _Rules:
         return (bare.partition("]")[0] + "]" if bare.startswith("[") else bare.partition(":")[0],)
 
     def target(self, target: Value) -> Sequence[Value]:
-        """Path, query, route, whether its click was paid for, and the campaign."""
+        """Path, query, route, what it asks for, whether its click was paid for, and the campaign."""
         if target is None:
-            return (None,) * (4 + len(UTM))
+            return (None,) * (5 + len(UTM))
         found = read_target(target, self._settings)
-        return found.path, found.query, found.route, "paid" if found.is_paid else None, *found.campaign
+        return found.path, found.query, found.route, found.kind, "paid" if found.is_paid else None, *found.campaign
 
     def kind(self, act: tuple[Value, Value]) -> Sequence[Value]:
-        """Kind of request, of its method and target."""
-        method, target = act
-        return (read_kind(method, None if target is None else split_target(target)[0], self._settings),)
+        """Kind of request, of its method and what its path asks for."""
+        return (read_kind(*act),)
 
     def place(self, ip: Value) -> Sequence[Value]:
         """Country, region and city."""
@@ -166,42 +165,66 @@ class _Rules:
         medium, name = referrer_origin(referrer, own)
         return "paid" if paid and medium != "internal" else medium, name
 
-    def visitor(self, who: tuple[tuple[Value, Value], Value]) -> Sequence[Value]:
-        """Who asked: by the log's own cookie, else a keyed hash of address and user agent."""
-        (ip, user_agent), cookie = who
-        if cookie:
-            if len(cookie) <= _LONGEST_COOKIE:
-                return (f"c-{cookie}",)
-            return (f"c-{self._hash(cookie, 16)}",)
-        told = f"{ip or ''}\0{user_agent or ''}"
-        return (f"h-{self._hash(told, 8)}",)
-
-    def _hash(self, text: str, digest_bytes: int) -> str:
-        return hashlib.blake2b(text.encode(), key=self._key, digest_size=digest_bytes).hexdigest()
-
 
 class _Known:
-    """Every value met, with its meaning."""
+    """Every value met, numbered, with its meaning."""
 
     def __init__(self, rules: _Rules) -> None:
-        self.methods, self.referrers, self.cookies, self.paid = Texts(), Texts(), Texts(), Texts()
-        self.ips, self.chains = Texts(), Texts()
-        self.forwards = Meanings(Pairs(self.ips, self.chains), ("ip",), each(rules.client_ip))
-        self.addresses = Meanings(Texts(), ("country", "region", "city"), each(rules.place))
-        self.hosts = Meanings(Texts(), ("host",), each(rules.host))
-        self.clients = Meanings(Texts(), (*_CLIENT, "bot_signals"), rules.clients)
-        self.targets = Meanings(Texts(), ("path", "query", "route", "paid", *UTM), each(rules.target))
-        self.acts = Meanings(Pairs(self.methods, self.targets), ("kind",), each(rules.kind))
-        self.referrals = Pairs(self.referrers, self.hosts)
-        clicks = Pairs(self.referrals, self.paid)
+        self._rules = rules
+        self.texts = {name: Texts() for name in _TEXTS}
+        text = self.texts
+        self.forwards = Meanings(Pairs(text["ip"], text["forwarded_for"]), ("client_ip",), each(rules.client_ip))
+        self.ips = self.forwards.texts("client_ip") if rules.has_proxies else text["ip"]
+        self.places = Meanings(self.ips, ("country", "region", "city"), each(rules.place))
+        self.hosts = Meanings(text["host"], ("host",), each(rules.host))
+        self.clients = Meanings(text["user_agent"], (*_CLIENT, "bot_signals"), rules.clients)
+        self.targets = Meanings(text["target"], ("path", "query", "route", _ASKED, _PAID, *UTM), each(rules.target))
+        self.acts = Meanings(Pairs(text["method"], self.targets.texts(_ASKED)), ("kind",), each(rules.kind))
+        self.referrals = Pairs(text["referrer"], text["host"])
+        clicks = Pairs(self.referrals, self.targets.texts(_PAID))
         self.clicks = Meanings(clicks, ("referrer_medium", "referrer_name"), each(rules.origin))
-        self.browsers = Pairs(self.addresses, self.clients)
-        self.visitors = Meanings(Pairs(self.browsers, self.cookies), ("visitor_id",), each(rules.visitor))
+        self.visitors = Visitors(self.ips, text["user_agent"], text["visitor_cookie"], rules.secret)
 
     @property
-    def size(self) -> int:
-        """The most values of any kind."""
-        return max(map(len, (self.targets, self.acts, self.addresses, self.forwards, self.clicks, self.visitors)))
+    def nbytes(self) -> int:
+        """About how much memory the values and their meanings take."""
+        means = [self.forwards, self.places, self.hosts, self.clients, self.targets, self.acts, self.clicks]
+        known: list[Texts | Pairs | Meanings] = [*self.texts.values(), *means, self.referrals]
+        return sum(part.nbytes for part in known) + self.visitors.nbytes
+
+    def numbers(self, taken: Mapping[str, tuple[Codes, pa.Array]]) -> dict[str, Codes]:
+        """Number the values of rows: what `columns` needs to lay them out."""
+        number = {name: self.texts[name].numbers(*column) for name, column in taken.items()}
+        ip = number["ip"]
+        if self._rules.has_proxies:
+            ip = self.forwards.codes("client_ip", self.forwards.numbers(ip, number["forwarded_for"]))
+        asked, paid = (self.targets.codes(name, number["target"]) for name in (_ASKED, _PAID))
+        return {name: number[name] for name in (*_PASSED_ON, "host", "target")} | {
+            "ip": ip,
+            "act": self.acts.numbers(number["method"], asked),
+            "click": self.clicks.numbers(self.referrals.numbers(number["referrer"], number["host"]), paid),
+            "cookie": number["visitor_cookie"],
+            "browser": self.visitors.browsers(ip, number["user_agent"], number["visitor_cookie"]),
+        }
+
+    def columns(self) -> dict[str, dict[str, Coded]]:
+        """Name the columns of `requests` that each kind of numbers leads to."""
+        columns: dict[str, dict[str, Coded]] = {
+            name: {column: (None, self.texts[name].known)} for name, column in _PASSED_ON.items()
+        }
+        columns["user_agent"] |= self.clients.columns()
+        columns["ip"] = {"ip": (None, self.ips.known), **self.places.columns()}
+        columns["host"] = self.hosts.columns()
+        columns["target"] = {
+            name: column for name, column in self.targets.columns().items() if name not in (_ASKED, _PAID)
+        }
+        columns["act"] = self.acts.columns()
+        columns["click"] = self.clicks.columns()
+        return columns
+
+
+def _one_array(columns: list[pa.ChunkedArray]) -> pa.Array:
+    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], columns[0].type).combine_chunks()
 
 
 def _taken_apart(column: pa.ChunkedArray) -> tuple[Codes, pa.Array]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from pipeline.settings import Settings
@@ -134,6 +135,7 @@ class Target:
         path: without query and fragment, as written.
         query: as written; None where there is none.
         route: the path with its variable parts named.
+        kind: what the path asks for, whatever the method.
         campaign: the five UTM values in the order of `UTM`, decoded; None where absent.
         is_paid: whether the campaign says that the click was paid for, by its medium or an advertiser's click id.
     """
@@ -141,25 +143,22 @@ class Target:
     path: str
     query: str | None
     route: str
+    kind: str
     campaign: tuple[str | None, ...]
     is_paid: bool
 
 
 def read_target(target: str, settings: Settings) -> Target:
     """Take a target apart: `/path?query`, `http://host/path`, `*` or `host:port`."""
-    path, query = split_target(target)
-    campaign = read_campaign(query or "")
-    return Target(path, query, read_route(path, settings), campaign, _is_paid(campaign[1], query or ""))
-
-
-def split_target(target: str) -> tuple[str, str | None]:
-    """Split a target into path and query, None where it has no `?`; host and fragment are left out."""
     bare = target.partition("#")[0]
     if bare.startswith(("http://", "https://")):
         after_host = bare.split("/", 3)
         bare = f"/{after_host[3]}" if len(after_host) > 3 else "/"
     path, mark, query = bare.partition("?")
-    return path, query if mark else None
+    campaign = read_campaign(query)
+    is_paid = bool(query) and _is_paid(campaign[1], query)
+    route, kind = read_route(path, settings), read_path_kind(path, settings)
+    return Target(path, query if mark else None, route, kind, campaign, is_paid)
 
 
 def _is_paid(utm_medium: str | None, query: str) -> bool:
@@ -181,6 +180,7 @@ def _prefix_route(prefix: str) -> str:
     return "/".join(_segment(segment) for segment in prefix.split("/"))
 
 
+@lru_cache(maxsize=1 << 16)
 def _segment(segment: str) -> str:
     if not segment or not _MAY_VARY.search(segment):
         return segment
@@ -234,15 +234,13 @@ def read_campaign(query: str) -> tuple[str | None, ...]:
     return tuple(found.get(name) for name in UTM)
 
 
-def read_kind(method: str | None, path: str | None, settings: Settings) -> str:
-    """Tell what kind of request it is: page, api, event, asset, download, health or other."""
-    if method is None or path is None:
-        return "other"
+def read_path_kind(path: str, settings: Settings) -> str:
+    """Tell what a path asks for, whatever the method: page, api, event, asset, download, health or other."""
     if path in settings.health_paths:
         return "health"
     if path in settings.event_paths:
         return "event"
-    if method not in _ACT_METHODS or not path.startswith("/"):
+    if not path.startswith("/"):
         return "other"
     ending = path.rpartition("/")[2].rpartition(".")
     suffix = ending[2].lower() if ending[1] else ""
@@ -255,3 +253,10 @@ def read_kind(method: str | None, path: str | None, settings: Settings) -> str:
     if path in _MACHINE_PATHS or path.startswith("/.well-known/"):
         return "other"
     return "page"
+
+
+def read_kind(method: str | None, path_kind: str | None) -> str:
+    """Tell what kind of request it is, of its method and what its path asks for."""
+    if method is None or path_kind is None:
+        return "other"
+    return path_kind if path_kind in ("health", "event") or method in _ACT_METHODS else "other"

@@ -69,6 +69,13 @@ class UserAgentCache:
             _LOG.warning("user agent cache %s is not readable and is built anew: %s", self._path, error)
             return {}
 
+    def prepare(self) -> None:
+        """Load the engine where nothing is known yet, so that it can be done beside other work: it takes a while."""
+        if not self._clients:
+            from pipeline.enrich.user_agent_engine import parse_user_agent
+
+            parse_user_agent("")
+
     def client(self, text: str) -> Client:
         """Return the meaning of a text, parsed where it was not seen before."""
         client = self._clients.get(text)

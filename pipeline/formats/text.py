@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.formats.reasons import Rejected
-from pipeline.formats.times import read_clf_clocks, read_zone
+from pipeline.formats.times import read_clf_clock, read_zone
 
 _PLAIN = r"([^ \"]\S*+|\"\")"
 _QUOTED = r'"((?:[^"\\]|\\.)*+)"'
@@ -97,11 +97,10 @@ class TextFormat:
         return self._meaning(dict(zip(self.csv_columns, found.groups(), strict=True)), unclosed)
 
     def _meaning(self, values: dict[str, str], unclosed: str | None) -> dict[str, object]:
-        clocks, valid = read_clf_clocks(pa.array([values.pop("clock")], pa.string()))
-        ahead = read_zone(values["zone"])
-        if not valid[0] or ahead is None:
+        clock, ahead = read_clf_clock(values.pop("clock")), read_zone(values["zone"])
+        if clock is None or ahead is None:
             raise Rejected("bad_time")
-        row: dict[str, object] = {"occurred_at": int(clocks[0]) - ahead, "zone": values.pop("zone")}
+        row: dict[str, object] = {"occurred_at": clock - ahead, "zone": values.pop("zone")}
         present = {name: value for name, value in values.items() if value != ABSENT}
         for name, reason in (("status", "bad_status"), ("bytes_sent", "bad_number")):
             if name in present:
@@ -155,10 +154,11 @@ def codes_and_values(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, pa
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):
         array = array.unify_dictionaries().chunk(0) if array.num_chunks else pa.array([], column.type)
-    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
-    return codes, array.dictionary
+    indices = array.indices.fill_null(-1) if array.indices.null_count else array.indices
+    return indices.to_numpy().astype(np.int32, copy=False), array.dictionary
 
 
 def from_codes(codes: np.ndarray, values: pa.Array) -> pa.DictionaryArray:
     """Put a dictionary column together of what `codes_and_values` gives."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), values)
+    is_null = codes < 0
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=is_null if is_null.any() else None), values)

@@ -6,7 +6,8 @@ What a missing zone means is a setting and is decided by the caller.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ _MONTH_CODES = {int.from_bytes(name, "big"): number for name, number in _MONTHS.
 _CLF_WIDTH = len("17/May/2015:10:05:03")
 _DIGIT_PLACES = (0, 1, 7, 8, 9, 10, 12, 13, 15, 16, 18, 19)
 _PUNCTUATION = {2: b"/", 6: b"/", 11: b":", 14: b":", 17: b":"}
+_CLF = re.compile(r"(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d)", re.ASCII)
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _ZONE = re.compile(r"([+-])([01]\d|2[0-3])([0-5]\d)")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _EPOCH = re.compile(r"\d{9,11}(?:\.\d{1,9})?", re.ASCII)
@@ -65,6 +68,23 @@ def read_clf_clocks(values: pa.Array, prefix: int = 0) -> tuple[Micros, Mask]:
     valid &= date.astype("datetime64[M]") == month_start
     seconds = date.astype(np.int64) * 86_400 + hour * 3_600 + minute * 60 + second
     return np.where(valid, seconds * MICROS, 0), valid
+
+
+@lru_cache(maxsize=4096)
+def read_clf_clock(text: str) -> int | None:
+    """Read one common-log clock, as `read_clf_clocks` does many; None where it is none."""
+    found = _CLF.fullmatch(text)
+    month = _MONTHS.get(found[2].encode()) if found else None
+    if found is None or month is None:
+        return None
+    day, year, hour, minute, second = (int(found[place]) for place in (1, 3, 4, 5, 6))
+    if hour > 23 or minute > 59 or second > 60 or year < 1995:
+        return None
+    try:
+        days = date(year, month, day).toordinal() - _EPOCH_ORDINAL
+    except ValueError:
+        return None
+    return (days * 86_400 + hour * 3_600 + minute * 60 + second) * MICROS
 
 
 def read_zone(text: str) -> int | None:

@@ -21,7 +21,7 @@ import zstandard
 
 BLOCK_BYTES = 8 << 20
 LONGEST_LINE = 64 << 10
-_NEWLINE, _RETURN, _BACKSLASH, _NUL = 10, 13, 92, 0
+_NEWLINE, _RETURN = 10, 13
 
 Offsets = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -229,27 +229,29 @@ class Block:
         return self.ends <= self.starts
 
     def needing_care(self) -> Mask:
-        """Which lines only the exact path may read: with a backslash, NUL or stray return, not UTF-8, or too long."""
+        """Which lines only the exact path may read: with a NUL or a stray return, not UTF-8, or too long."""
         lengths = self.ends - self.starts
-        care = lengths > LONGEST_LINE
-        for char in (_BACKSLASH, _NUL):
-            if bytes((char,)) in self.data:
-                care |= self._holding(char)
+        care = (lengths > LONGEST_LINE) | self.holding(b"\0")
         if b"\r" in self.data:
-            care |= self._holding(_RETURN, inside_only=True)
+            care |= self.holding(b"\r", inside_only=True)
         try:
             self.data.decode("utf-8")
         except UnicodeDecodeError:
             care |= self._not_utf8()
         return care
 
-    def _holding(self, char: int, inside_only: bool = False) -> Mask:
+    def holding(self, text: bytes, inside_only: bool = False) -> Mask:
+        """Which lines hold one or two bytes; on demand not just before their newline."""
+        held = np.zeros(len(self), dtype=np.bool_)
+        if text not in self.data:
+            return held
         chars = np.frombuffer(self.data, dtype=np.uint8)
-        places = np.flatnonzero(chars == char)
+        places = np.flatnonzero(chars == text[0])
+        if len(text) > 1:
+            places = places[chars[np.minimum(places + 1, len(chars) - 1)] == text[1]]
         lines = np.searchsorted(self.starts, places, side="right") - 1
         if inside_only:
             lines = lines[places < self.ends[lines]]
-        held = np.zeros(len(self), dtype=np.bool_)
         held[lines] = True
         return held
 
@@ -324,7 +326,7 @@ def cut_blocks(pieces: Iterable[bytes], start: int) -> Iterator[Block | Overlong
                 continue
             cut = piece.rfind(b"\n") + 1
             if cut:
-                block = Block(bytes(rest) + piece[:cut], offset)
+                block = Block(b"".join((rest, memoryview(piece)[:cut])), offset)
                 yield block
                 offset += len(block.data)
                 rest.clear()

@@ -22,6 +22,8 @@ from pipeline.formats.times import read_instant
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.columns import line_table, spread
 
+_UNICODE_ESCAPE = b"\\u"  # may be NUL, or half of a pair that has no other half
+
 Mask = npt.NDArray[np.bool_]
 _Value = TypeVar("_Value")
 
@@ -37,7 +39,7 @@ def read_block(block: Block, known: JsonFormat, skip: Mask) -> tuple[pa.Table, M
     Returns:
         Columns of LINE_SCHEMA for the lines it vouches for, in order, and which further lines need the exact path.
     """
-    care = skip | ~_braced(block)
+    care = skip | ~_braced(block) | block.holding(_UNICODE_ESCAPE)
     plain = np.flatnonzero(~care)
     if not len(plain):
         return line_table({}, 0), ~skip

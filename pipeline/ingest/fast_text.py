@@ -27,6 +27,7 @@ from pipeline.ingest.columns import line_table, spread
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 _NUMBERS = {"status": pa.int16(), "bytes_sent": pa.int64()}
 _QUOTE = ord('"')
+_ESCAPED, _HIDDEN = b'\\"', b"\x01"
 Mask = npt.NDArray[np.bool_]
 
 
@@ -41,7 +42,8 @@ def read_block(block: Block, known: TextFormat, skip: Mask) -> tuple[pa.Table, M
     Returns:
         Columns of LINE_SCHEMA for the lines it vouches for, in order, and which further lines need the exact path.
     """
-    care = skip | _misquoted(block, known)
+    block, unhidable = _with_escaped_quotes_hidden(block)
+    care = skip | unhidable | _misquoted(block, known)
     plain = np.flatnonzero(~care)
     if not len(plain):
         return line_table({}, 0), care & ~skip
@@ -60,6 +62,25 @@ def read_block(block: Block, known: TextFormat, skip: Mask) -> tuple[pa.Table, M
         parsed = parsed.filter(pa.array(vouched))
         care[plain[~vouched]] = True
     return parsed, care & ~skip
+
+
+def _with_escaped_quotes_hidden(block: Block) -> tuple[Block, Mask]:
+    """Put another byte for each quote that a backslash escapes, since Arrow's reader knows no escape that it keeps.
+
+    Returns:
+        The block, as long as before, and which lines must not be read so: after two backslashes a quote is real, and a
+        line that holds the other byte could not be told apart.
+    """
+    unhidable = block.holding(b"\\\\") | block.holding(_HIDDEN)
+    if _ESCAPED not in block.data:
+        return block, unhidable
+    return Block(block.data.replace(_ESCAPED, b"\\" + _HIDDEN), block.offset), unhidable
+
+
+def _texts(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
+    """Take a column apart, with hidden quotes shown again."""
+    codes, values = codes_and_values(column)
+    return codes, pc.replace_substring(values, _HIDDEN.decode(), '"')
 
 
 def _misquoted(block: Block, known: TextFormat) -> Mask:
@@ -118,13 +139,13 @@ def _meanings(table: pa.Table, known: TextFormat) -> tuple[dict[str, pa.Array], 
     columns["occurred_at"] = pa.array(instants).cast(pa.timestamp("us", tz="UTC"))
     zone_codes, zones = codes_and_values(table["zone"])
     columns["zone"] = spread(pc.utf8_rtrim(zones, "]"), zone_codes)
-    request_codes, requests = codes_and_values(table["request"])
+    request_codes, requests = _texts(table["request"])
     columns |= {name: spread(values, request_codes) for name, values in _request_parts(requests).items()}
     for name in known.fields:
         if name in _NUMBERS:
             columns[name] = table[name].combine_chunks()
         elif name in ("ip", "ident", "remote_user", "host", "referrer", "user_agent"):
-            codes, values = codes_and_values(table[name])
+            codes, values = _texts(table[name])
             columns[name] = from_codes(codes, values)
             if name in PLAIN_FIELDS:
                 empty = pc.index(values, "").as_py()
@@ -192,7 +213,7 @@ def _further(table: pa.Table, names: list[str]) -> dict[str, pa.Array]:
     combined = np.zeros(table.num_rows, dtype=np.int64)
     taken = []
     for name in names:
-        codes, values = codes_and_values(table[name])
+        codes, values = _texts(table[name])
         combined = combined * (len(values) + 1) + codes + 1
         _, combined = np.unique(combined, return_inverse=True)
         taken.append((codes, values))

@@ -64,7 +64,7 @@ def test_routes(target: str, route: str) -> None:
     ],
 )
 def test_kinds(method: str | None, path: str | None, kind: str) -> None:
-    assert read_kind(method, path, Settings()) == kind
+    assert read_kind(method, None if path is None else read_target(path, Settings()).kind) == kind
 
 
 def test_campaigns_are_decoded_and_the_first_counts() -> None:
@@ -196,7 +196,8 @@ def test_what_a_row_means_does_not_depend_on_its_neighbours(rows: list[dict[str,
     enricher = Enricher(Settings(trusted_proxies=PROXIES), None, UserAgentCache(None))
 
     def enrich(table: pa.Table) -> pa.Table:
-        return enricher.enrich(table).table()
+        enricher.add(table)
+        return enricher.take().table()
 
     def raw(some: list[dict[str, object]]) -> pa.Table:
         table = rows_table([{**row, "line_offset": 0} for row in some])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.formats.times import read_clf_clocks, read_instant, read_zone
+from pipeline.formats.times import read_clf_clock, read_clf_clocks, read_instant, read_zone
 
 INSTANTS = st.datetimes(min_value=datetime(1995, 1, 1), max_value=datetime(2099, 12, 31, 23, 59, 59))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,6 +20,16 @@ def test_common_log_clocks(moments: list[datetime]) -> None:
     assert valid.all()
     expected = [moment.replace(microsecond=0, tzinfo=UTC) for moment in moments]
     assert [EPOCH + timedelta(microseconds=int(value)) for value in micros] == expected
+
+
+DAYS = r"[0-3]\d/(Jan|Feb|Jun|Dec|jan|Foo)/(1994|1995|2000|2024|2100|9999)"
+CLOCK_LIKE = st.from_regex(DAYS + r":[012]\d:[0-6]\d:[0-6]\d", fullmatch=True)
+
+
+@given(CLOCK_LIKE | st.text(max_size=22))
+def test_one_clock_is_read_as_many_are(text: str) -> None:
+    micros, valid = read_clf_clocks(pa.array([text]))
+    assert read_clf_clock(text) == (int(micros[0]) if valid[0] else None)
 
 
 @given(INSTANTS, st.integers(-14 * 60, 14 * 60))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 import threading
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.formats import find_format
-from pipeline.formats.text import text_formats
+from pipeline.formats import Format, find_format
+from pipeline.formats.json_lines import json_format
+from pipeline.formats.text import TextFormat, text_formats
 from pipeline.ingest import ingest
 from pipeline.ingest.blocks import Block, cut_blocks, read_pieces
 from pipeline.ingest.exact_path import read_lines
+from pipeline.ingest.fast_text import read_block
 from pipeline.ingest.parsing import parse_block
 from pipeline.settings import Settings
 from pipeline.warehouse import open_run
@@ -106,7 +110,7 @@ def test_line_whose_last_quote_is_missing_is_kept(tmp_path: Path) -> None:
     assert house.rows("select extra from requests where extra is not null") == [('{"unclosed": "user_agent"}',)]
 
 
-FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=12)
+FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=12) | st.text('ab "\\\x01', max_size=6)
 WEIRD = st.builds(
     '{} - {} [02/Mar/2026:10:00:00 +0000] "{}" 200 5 "{}" "{}"'.format,
     st.sampled_from(["1.2.3.4", "::1", "a b", '"', ""]),
@@ -120,17 +124,52 @@ WEIRD = st.builds(
 @settings(max_examples=400, deadline=None)
 @given(texts=st.lists(WEIRD | FIELDS | st.just(line(1).decode().rstrip()), min_size=1, max_size=8))
 def test_fast_path_agrees_with_the_exact_path(texts: list[str]) -> None:
-    data = "".join(f"{text}\n" for text in texts).encode()
-    block = Block(data, 1000)
-    parsed = parse_block(block, KNOWN)
+    assert_paths_agree(Block("".join(f"{text}\n" for text in texts).encode(), 1000), KNOWN)
+
+
+def assert_paths_agree(block: Block, known: Format) -> None:
+    parsed = parse_block(block, known)
     numbers = [number for number in range(len(block)) if not block.blank()[number]]
-    rows, rejected = read_lines(block, numbers, KNOWN)
+    rows, rejected = read_lines(block, numbers, known)
     assert [entry.offset for entry in parsed.rejected] == [entry.offset for entry in rejected]
     assert parsed.blank == len(block) - len(numbers)
     fast = [{k: v for k, v in row.items() if v is not None} for row in parsed.kept.to_pylist()]
     for ours, exact in zip(fast, rows, strict=True):
         ours["occurred_at"] = round(ours["occurred_at"].timestamp() * 1_000_000)
         assert ours == exact
+
+
+JSON = json_format("visitor_id", "user_id", "business_id")
+VALUES = st.text(max_size=8) | st.text('a"\\/\n\t', max_size=6)
+OBJECTS = st.builds(
+    lambda path, agent, more: {
+        "time": "1772445600.5",
+        "remote_addr": "::1",
+        "target": path,
+        "user_agent": agent,
+        **more,
+    },
+    VALUES,
+    VALUES,
+    st.dictionaries(st.sampled_from(["a", "b", "host"]), VALUES, max_size=2),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(objects=st.lists(OBJECTS, min_size=1, max_size=5), is_ascii=st.booleans(), slashed=st.booleans())
+def test_fast_path_agrees_with_the_exact_path_on_json(objects: list[object], is_ascii: bool, slashed: bool) -> None:
+    texts = [json.dumps(value, ensure_ascii=is_ascii) for value in objects]
+    data = "".join(f"{text.replace('/', chr(92) + '/') if slashed else text}\n" for text in texts).encode()
+    assert_paths_agree(Block(data, 1000), JSON)
+
+
+@pytest.mark.parametrize("agent", [b'a \\"b\\" c', b"a\\x16b", b"\\"])
+def test_lines_with_escapes_take_the_fast_path(agent: bytes) -> None:
+    assert isinstance(KNOWN, TextFormat)
+    block = Block(line(1) + line(2).replace(b'"\n', agent + b' "\n'), 0)
+    table, care = read_block(block, KNOWN, np.zeros(2, dtype=np.bool_))
+    assert not care.any()
+    assert table["user_agent"][1].as_py().endswith(agent.decode() + " ")
 
 
 @settings(max_examples=200, deadline=None)
