@@ -138,17 +138,20 @@ def _ahead(pieces: Iterator[pa.Table], pool: ThreadPoolExecutor) -> Iterator[pa.
 
 
 def _raw(paths: Iterable[Path]) -> Iterator[pa.Table]:
-    """Read files in pieces, in the order of the files and their lines; the row groups of a piece share dictionaries."""
+    """Read files in pieces, in the order of the files and their lines; the row groups of a piece share dictionaries.
+
+    The first pieces are small, so that work on them begins while the others are read.
+    """
     held: list[pa.Table] = []
-    count = 0
+    count, wanted = 0, 1
     for path in paths:
         with pq.ParquetFile(path, read_dictionary=_TEXTS) as file:
             for group in range(file.num_row_groups):
                 held.append(file.read_row_group(group, columns=_READ))
                 count += held[-1].num_rows
-                if count >= PIECE_ROWS:
+                if count >= wanted:
                     yield pa.concat_tables(held).unify_dictionaries()
-                    held, count = [], 0
+                    held, count, wanted = [], 0, min(2 * count, PIECE_ROWS)
     if held:
         yield pa.concat_tables(held).unify_dictionaries()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import uuid
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pyarrow as pa
@@ -92,7 +92,7 @@ class UserAgentCache:
         if self._path is None or not self._has_new:
             return
         kept = list(self._clients.items())[-_MOST_KEPT:]
-        columns = list(zip(*((text, *astuple(client)) for text, client in kept), strict=True))
+        columns = [[text for text, _ in kept], *([getattr(client, name) for _, client in kept] for name in _NAMES)]
         table = pa.table([pa.array(column, pa.string()) for column in columns], ["user_agent", *_NAMES])
         temporary = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex}.tmp")
         try:
