@@ -154,6 +154,7 @@ INGESTED_FILES = _table(
         ("source", TEXT, "first-level folder of the landing folder"),
         ("path", TEXT, "where it was last seen, relative to the landing folder"),
         ("format", TEXT, "the format found; null where nothing was readable"),
+        ("format_state", TEXT, "directives of a W3C log that hold for the lines to come; null for other formats"),
         ("compression", TEXT, "none, gzip, bzip2 or zstd"),
         ("state", TEXT, "complete, growing (its last line waits for its end), or damaged (see problem)"),
         ("problem", TEXT, "what was wrong with the file as a whole; null where nothing was"),

@@ -82,7 +82,7 @@ DESCRIPTIONS: dict[str, str] = {
     "api_prefixes": "how paths of the API begin, comma-separated",
     "event_paths": "paths that receive a page's own reports, comma-separated",
     "route_rules": "versioned rules for variable path segments: a list of {prefix, name} in trail.toml",
-    "sources": "per source: time_zone (for formats without one) and format (where it should not be found by itself)",
+    "sources": "per source: time_zone (for formats without one) and format (a name, or pasted from nginx or Apache)",
     "secret": "key of the hash that names a visitor who has no cookie; set your own and keep it",
     "threads": "cores that Trail may use",
     "memory_limit": "memory that DuckDB may use before it spills to disk, such as 1GB",
@@ -139,7 +139,10 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
     if name in ("landing", "warehouse", "geoip"):
         if not isinstance(value, str) or not value:
             raise fail("a path")
-        return (base / Path(value).expanduser()).resolve()
+        path = (base / Path(value).expanduser()).resolve()
+        if name == "warehouse" and re.search("%[0-9A-Fa-f]{2}", str(path)):
+            raise fail("a path without percent escapes such as %20, which delta-rs would read as other characters")
+        return path
     if name == "users":
         return _users_place(value, base, fail)
     if name in ("own_hosts", "health_paths", "api_prefixes", "event_paths"):

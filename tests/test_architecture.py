@@ -13,7 +13,19 @@ from pipeline.schemas import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(path for folder in ("pipeline", "assets", "tests", "sql") for path in (ROOT / folder).rglob("*.py"))
-ROOMS = ["settings", "schemas", "formats", "ingest", "enrich", "warehouse", "models", "people", "build", "checks"]
+ROOMS = [
+    "settings",
+    "schemas",
+    "dictionaries",
+    "formats",
+    "ingest",
+    "enrich",
+    "warehouse",
+    "models",
+    "people",
+    "build",
+    "checks",
+]
 ROOMS += ["lookup", "demo", "cli"]
 LONGEST_FILE = 500
 BETWEEN_STEPS = {"visit_acts"}  # a model that is no table: the one cut that clickstream and visits share

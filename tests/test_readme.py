@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
+from pipeline.formats.catalogue import CATALOGUE, WRAPPER_CATALOGUE
 from pipeline.schemas import TABLES
 from pipeline.settings import DESCRIPTIONS, Settings
 
@@ -22,7 +23,12 @@ def table_rows() -> list[str]:
     return [f"| `{t.name}` | {t.grain} | {'yes' if t.is_by_day else 'no'} |" for t in TABLES.values()]
 
 
-@pytest.mark.parametrize("row", [*settings_rows(), *table_rows()])
+def format_rows() -> list[str]:
+    wrapped = {f"{name}:…": words for name, words in WRAPPER_CATALOGUE.items()}
+    return [f"| `{name}` | {words} |" for name, words in (CATALOGUE | wrapped).items()]
+
+
+@pytest.mark.parametrize("row", [*settings_rows(), *table_rows(), *format_rows()])
 def test_readme_has_the_row(row: str) -> None:
     assert row in README.splitlines()
 

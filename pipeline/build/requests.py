@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.build.stale import fingerprint, note_built
+from pipeline.dictionaries import codes_and_values
 from pipeline.enrich import RAW_COLUMNS, Enricher, Rows, UserAgentCache, open_geo
 from pipeline.enrich.visitors import hex_texts
-from pipeline.formats.text import codes_and_values
 from pipeline.ingest.line_hash import hash_texts, mix
 from pipeline.schemas import RAW_REQUESTS
 from pipeline.settings import Settings
@@ -27,7 +27,7 @@ from pipeline.warehouse import Run
 from pipeline.warehouse.files import ROW_GROUP_ROWS
 
 PIECE_ROWS = 4 * ROW_GROUP_ROWS
-_SORTED_ROWS = 16_000_000
+_SORTED_ROWS = 4_000_000
 FILE_ROWS = 4 * ROW_GROUP_ROWS
 CACHE = "_cache"
 _STEP = np.uint64(0xD6E8FEB86659FD93)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pipeline.cli.show import plain, show_json, show_rows
+from pipeline.formats.catalogue import CATALOGUE, WRAPPER_CATALOGUE
 from pipeline.lookup.rows import rows
 from pipeline.schemas import TABLES
 from pipeline.settings import DESCRIPTIONS, Settings
@@ -96,6 +97,18 @@ def settings(obj: Any, as_json: bool) -> None:
         show_rows(found)
 
 
+@click.command()
+@_json
+def formats(as_json: bool) -> None:
+    """List the log formats that are found by themselves, and what is taken off in front of lines."""
+    found = [{"format": name, "what": words} for name, words in CATALOGUE.items()]
+    found += [{"format": f"{name}:…", "what": words} for name, words in WRAPPER_CATALOGUE.items()]
+    if as_json:
+        show_json(found)
+    else:
+        show_rows(found)
+
+
 def _shown(name: str, value: Any) -> str:
     if name == "secret":
         return "unset" if value == Settings.secret else "set"
@@ -104,4 +117,4 @@ def _shown(name: str, value: Any) -> str:
     return plain([str(item) for item in value] if isinstance(value, tuple) else value)
 
 
-COMMANDS = [sql, tables, files, settings]
+COMMANDS = [sql, tables, files, settings, formats]

@@ -113,12 +113,13 @@ def doctor(obj: Any, file: Path, as_json: bool) -> None:
     known = UserAgentCache(None)
     signals = bot_signals(list(report.agents), [known.client(agent) if agent else None for agent in report.agents])
     bots = sum(count for count, found in zip(report.agents.values(), signals, strict=True) if found)
-    report.bot_share = bots / report.kept if report.kept else None
+    report.bot_share = bots / report.kept if any(report.agents) else None  # a log without user agents cannot tell
     if as_json:
         show_json(report.to_dict())
         return
     found = report.to_dict()
     rejects, warnings = found.pop("rejects"), found.pop("warnings")
+    found.pop("proposal")
     found["bot_share"] = None if report.bot_share is None else f"{report.bot_share:.1%}"
     found["zones"] = [f"{zone}: {count:,} lines" for zone, count in report.zones.items()]
     show_fields(found)
@@ -128,6 +129,21 @@ def doctor(obj: Any, file: Path, as_json: bool) -> None:
             click.echo(f"  at byte {sample['offset']}: {plain(sample['text'])}")
     for warning in warnings:
         click.echo(f"\nwarning: {plain(warning)}")
+    if report.proposal is not None:
+        _show_proposal(report.proposal)
+
+
+def _show_proposal(proposal: Any) -> None:
+    click.echo(
+        f"\na format to try, which reads {proposal.reads} of the first {proposal.looked_at} lines; in trail.toml:"
+    )
+    click.echo(f"  [sources.NAME]\n  format = '{plain(proposal.format)}'\n")
+    show_rows(
+        [
+            {"column": f"${column.variable}", "seems to be": column.seems, "such as": column.samples[0]}
+            for column in proposal.columns
+        ]
+    )
 
 
 COMMANDS = [user, visit, explain, doctor]

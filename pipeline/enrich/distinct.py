@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.formats.text import codes_and_values, from_codes
+from pipeline.dictionaries import codes_and_values, from_codes
 
 Codes = npt.NDArray[np.int32]
 NONE = np.int32(-1)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from pipeline.dictionaries import codes_and_values
 from pipeline.enrich.addresses import NOWHERE, GeoDatabase, client_address
 from pipeline.enrich.bots import bot_signals
 from pipeline.enrich.distinct import Coded, Codes, Meanings, Pairs, Rows, Texts, each
@@ -17,7 +18,6 @@ from pipeline.enrich.referrers import referrer_origin
 from pipeline.enrich.targets import ROUTE_RULES_VERSION, UTM, read_kind, read_target
 from pipeline.enrich.user_agents import UserAgentCache, parser_version
 from pipeline.enrich.visitors import Visitors
-from pipeline.formats.text import codes_and_values
 from pipeline.settings import Settings
 
 RULES_VERSION = "1"

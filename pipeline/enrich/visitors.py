@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pipeline.enrich.distinct import NONE, Codes, Pairs, Texts
 
 _LONGEST_COOKIE = 256
+_HASHED_AT_ONCE = 1 << 15  # texts of addresses and user agents that are Python's at a time
 
 
 class Visitors:
@@ -55,7 +56,11 @@ class Visitors:
         new_cookies = self._cookies.known[len(self._of_cookies) :]
         self._of_cookies = pa.concat_arrays([self._of_cookies, self._named_by_cookie(new_cookies)])
         new_browsers = np.arange(len(self._of_browsers), len(self._browsers))
-        self._of_browsers = pa.concat_arrays([self._of_browsers, self._named_by_browser(new_browsers)])
+        named = [
+            self._named_by_browser(new_browsers[start : start + _HASHED_AT_ONCE])
+            for start in range(0, len(new_browsers), _HASHED_AT_ONCE)
+        ]
+        self._of_browsers = pa.concat_arrays([self._of_browsers, *named])
         codes = np.where(browser >= 0, browser + np.int32(len(self._of_cookies)), cookie)
         return codes, pa.concat_arrays([self._of_cookies, self._of_browsers])
 
@@ -69,8 +74,6 @@ class Visitors:
 
     def _named_by_browser(self, numbers: npt.NDArray[np.int64]) -> pa.Array:
         """Hash address and user agent by SipHash-2-4 under a key made of the secret."""
-        if not len(numbers):
-            return pa.array([], pa.string())
         left, right = self._browsers.sides(numbers)
         ips, agents = (
             pc.fill_null(side.known.take(pa.array(rows, mask=rows < 0)), "")

@@ -7,43 +7,128 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.formats.json_lines import JsonFormat, json_format
+from pipeline.formats.json_lines import JsonFormat, json_formats
+from pipeline.formats.layout import LayoutError, LayoutFormat
+from pipeline.formats.layouts import named_layouts
+from pipeline.formats.pasted import compile_pasted, is_pasted
 from pipeline.formats.reasons import REASONS, Rejected
-from pipeline.formats.text import TextFormat, text_formats
-from pipeline.settings import Settings
+from pipeline.formats.w3c import W3cFormat, is_header
+from pipeline.formats.wrappers import WRAPPERS, WrappedFormat
+from pipeline.settings import SettingError, Settings
 
-Format = TextFormat | JsonFormat
+Format = LayoutFormat | JsonFormat | W3cFormat | WrappedFormat
 
-__all__ = ["REASONS", "Format", "JsonFormat", "Rejected", "TextFormat", "all_formats", "find_format"]
+__all__ = [
+    "REASONS",
+    "Format",
+    "JsonFormat",
+    "LayoutFormat",
+    "Rejected",
+    "W3cFormat",
+    "WrappedFormat",
+    "find_format",
+    "format_named",
+    "known_formats",
+]
 
 
-def all_formats(settings: Settings) -> list[Format]:
-    """Every format that Trail reads, in the order in which they are tried."""
-    return [*text_formats(), json_format(settings.visitor_field, settings.user_field, settings.business_field)]
+def known_formats(settings: Settings) -> list[LayoutFormat | JsonFormat]:
+    """Every format that is found by trying, in that order."""
+    return [*named_layouts(), *json_formats(settings.visitor_field, settings.user_field, settings.business_field)]
 
 
-def find_format(lines: Sequence[str], settings: Settings, named: str | None = None) -> Format | None:
+def format_named(name: str | None, source: str, settings: Settings, state: str | None = None) -> Format | None:
+    """Return a format by the name that the ledger has, or that the settings have for a source.
+
+    Args:
+        name: of a format, also wrapped (`syslog:haproxy`); or a pasted format.
+        source: whose settings count.
+        settings: the settings.
+        state: what earlier lines of the file said of later ones.
+
+    Raises:
+        SettingError: the source's pasted format cannot be read.
+    """
+    if name is None:
+        return None
+    pasted = settings.source(source).format
+    if name == _pasted_name(source) and pasted is not None and is_pasted(pasted):
+        return _compiled(pasted, source)
+    if is_pasted(name):
+        return _compiled(name, source)
+    if name == W3cFormat.name:
+        return W3cFormat.from_state(state)
+    around, mark, within = name.rpartition(":")
+    inner = next((known for known in known_formats(settings) if known.name == within), None)
+    wrapper = next((known for known in WRAPPERS if known.name == around), None)
+    if inner is None or (mark and wrapper is None):
+        return None
+    return WrappedFormat(wrapper, inner) if wrapper else inner
+
+
+def find_format(lines: Sequence[str], settings: Settings, source: str = "") -> Format | None:
     """Find the format that most of a file's first lines are of.
 
     Args:
         lines: some first lines, without their newline; blank ones do not count.
-        settings: names of the JSON fields.
-        named: the format that the settings name for this source, taken without looking.
+        settings: names of the JSON fields, and the source's own format, which is taken without looking.
+        source: whose file it is.
 
     Returns:
         The format that parses most of them (the first listed where several do), or None where none parses any.
+
+    Raises:
+        SettingError: the source's format is unknown or cannot be read.
     """
-    formats = all_formats(settings)
-    if named is not None:
-        return next((known for known in formats if known.name == named), None)
-    scores = [sum(_parses(known, line) for line in lines if line.strip()) for known in formats]
-    best = max(scores, default=0)
-    return formats[scores.index(best)] if best else None
+    configured = settings.source(source).format
+    if configured is not None:
+        named = format_named(configured, source, settings)
+        if named is None:
+            known = ", ".join(known.name for known in known_formats(settings))
+            raise SettingError(
+                f"sources.{source}.format is {configured!r}; it must be a pasted format or one of {known}"
+            )
+        return named
+    written = [line for line in lines if line.strip()]
+    if any(line.startswith("#Fields:") for line in written) or is_header(written):
+        return W3cFormat()
+    found: Format | None
+    found, best = _best(written, settings)
+    for wrapper in WRAPPERS:
+        bare = [wrapper.unwrap(line) for line in written]
+        if bare != written:
+            inner, score = _best(bare, settings)
+            if inner is not None and score > best:
+                found, best = WrappedFormat(wrapper, inner), score
+    return found
 
 
-def _parses(known: Format, line: str) -> bool:
+def _best(lines: Sequence[str], settings: Settings) -> tuple[LayoutFormat | JsonFormat | None, int]:
+    found: LayoutFormat | JsonFormat | None = None
+    best = 0
+    for known in known_formats(settings):
+        score = sum(_parses(known, line) for line in lines)
+        if score > best:
+            found, best = known, score
+        if best == len(lines):
+            break
+    return found, best
+
+
+def _parses(known: LayoutFormat | JsonFormat, line: str) -> bool:
     try:
         known.parse_line(line)
     except Rejected:
         return False
     return True
+
+
+def _pasted_name(source: str) -> str:
+    return f"pasted for {source}"
+
+
+def _compiled(text: str, source: str) -> LayoutFormat:
+    try:
+        return compile_pasted(text, _pasted_name(source))
+    except LayoutError as error:
+        raise SettingError(f"sources.{source}.format: {error}") from error

@@ -1,20 +1,21 @@
-"""JSON lines as nginx writes them with `escape=json`: the keys Trail documents, and what each means.
+"""JSON lines: one entry a writer, which keys hold which fields.
 
-Other shapes of JSON logs are formats of their own. Reading many lines at once is `pipeline.ingest.fast_json`.
+Reading many lines at once is `pipeline.ingest.fast_json`; what a field means is in `fields`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+from pipeline.formats.fields import read_fields
 from pipeline.formats.reasons import Rejected
-from pipeline.formats.text import split_request
-from pipeline.formats.times import read_instant
 
 KEYS: dict[str, str] = {
-    "time": "occurred_at",
+    "time": "time",
     "remote_addr": "ip",
     "forwarded_for": "forwarded_for",
     "host": "host",
@@ -27,23 +28,35 @@ KEYS: dict[str, str] = {
     "bytes_sent": "bytes_sent",
     "referrer": "referrer",
     "user_agent": "user_agent",
-    "request_time": "duration_ms",
+    "request_time": "duration_s",
 }
 ABSENT = ("", "-")
-_MAX_BYTES = 1 << 62
+EMPTY: tuple[Any, ...] = (*ABSENT, {}, [])
 
 
 @dataclass(frozen=True)
 class JsonFormat:
-    """The documented JSON line.
+    """A writer's JSON line.
 
     Attributes:
         name: shown in the ledger.
-        keys: column of `raw_requests` by key of the object; further keys go to `extra`.
+        keys: field by key of the object, `a/b` for key b of the object at a, `a/0` for the first of a list; what has no
+            field is kept in `extra`.
+        is_strict: a value that is no text or number where a field is wanted spoils the line; else it goes to `extra`.
     """
 
-    name: str = "nginx_json"
-    keys: Mapping[str, str] = field(default_factory=lambda: dict(KEYS))
+    name: str
+    keys: Mapping[str, str]
+    is_strict: bool = False
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether all keys are the object's own, as the fast path needs it."""
+        return not any("/" in key for key in self.keys)
+
+    @cached_property
+    def _paths(self) -> list[tuple[list[str], str]]:
+        return [(key.split("/"), name) for key, name in self.keys.items()]
 
     def parse_line(self, text: str) -> dict[str, object]:
         """Read one line exactly.
@@ -54,87 +67,63 @@ class JsonFormat:
         Raises:
             Rejected: the line is no such object, or has no time or address, or a value is not what its key says.
         """
-        try:
-            loaded = json.loads(text, parse_constant=_refuse, parse_float=str, parse_int=str)
-        except (ValueError, RecursionError) as error:
-            raise Rejected("bad_json") from error
-        if not isinstance(loaded, dict) or not _is_unicode(loaded):
-            raise Rejected("bad_json")
-        row: dict[str, object] = {}
-        extra: dict[str, object] = {}
-        for key, value in loaded.items():
-            if value is None or value in ABSENT:
-                continue
-            if key not in self.keys:
-                extra[key] = value
-            elif isinstance(value, str):
-                row[self.keys[key]] = value
-            else:
-                raise Rejected("bad_json")
-        if "occurred_at" not in row or "ip" not in row:
+        loaded = read_object(text)
+        values: dict[str, str] = {}
+        for path, name in self._paths:
+            found = None if name in values else _taken(loaded, path, self.is_strict)
+            if found is not None:
+                values[name] = found
+        further = {key: value for key, value in loaded.items() if value is not None and value not in EMPTY}
+        if "ip" not in values:
             raise Rejected("missing_field")
-        if extra:
-            row["extra"] = json.dumps(extra, ensure_ascii=False, sort_keys=True)
-        return _typed(row)
+        return read_fields(values, further)
 
 
-def _typed(row: dict[str, object]) -> dict[str, object]:
-    instant = read_instant(str(row["occurred_at"]))
-    if instant is None:
-        raise Rejected("bad_time")
-    row["occurred_at"] = instant[0]
-    if instant[1] is not None:
-        row["zone"] = instant[1]
-    if "status" in row:
-        row["status"] = read_status(str(row["status"]))
-    if "bytes_sent" in row:
-        row["bytes_sent"] = read_size(str(row["bytes_sent"]))
-    if "duration_ms" in row:
-        row["duration_ms"] = read_seconds(str(row["duration_ms"]))
-    if "request" in row:
-        parts = split_request(str(row["request"]))
-        if parts:
-            del row["request"]
-            row["method"], row["target"], row["protocol"] = parts
-    return row
-
-
-def read_status(text: str) -> int:
-    """Return a response status.
+def read_object(text: str) -> dict[str, Any]:
+    """Read a line that is one JSON object; its numbers stay as they are written.
 
     Raises:
-        Rejected: it is not a number from 100 to 999.
+        Rejected: it is none, or holds half a character.
     """
-    if not (len(text) == 3 and text.isascii() and text.isdigit() and text[0] != "0"):
-        raise Rejected("bad_status")
-    return int(text)
+    try:
+        loaded = _DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise Rejected("bad_json") from error
+    if not isinstance(loaded, dict) or ("\\u" in text and not _is_unicode(loaded)):
+        raise Rejected("bad_json")
+    return loaded
 
 
-def read_size(text: str) -> int:
-    """Return a count of bytes.
-
-    Raises:
-        Rejected: it is not a whole number.
-    """
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Rejected("bad_number")
-    return int(text)
-
-
-def read_seconds(text: str) -> float:
-    """Return milliseconds, exact to the microsecond, from seconds such as `0.123`.
-
-    Raises:
-        Rejected: it is not a number of seconds.
-    """
-    whole, _, fraction = text.partition(".")
-    if not (text.isascii() and whole.isdigit() and len(whole) < 10 and (fraction or "0").isdigit()):
-        raise Rejected("bad_number")
-    return (int(whole) * 1_000_000 + int((fraction + "000000")[:6])) / 1000
+def _taken(within: Any, path: list[str], is_strict: bool) -> str | None:
+    """Take the text at a path out of an object; None where there is none."""
+    key = path[0]
+    if isinstance(within, list):
+        value = within[0] if key == "0" and len(within) == 1 else None
+        return value if len(path) == 1 and isinstance(value, str) and value not in ABSENT else None
+    if not isinstance(within, dict) or key not in within:
+        return None
+    value = within[key]
+    if len(path) > 1:
+        found = _taken(value, path[1:], is_strict)
+        if found is not None and (value == {} or isinstance(value, list)):
+            del within[key]
+        return found
+    if value is None or value == "" or value == "-":
+        del within[key]
+        return None
+    if isinstance(value, str):
+        del within[key]
+        return value
+    if is_strict:
+        raise Rejected("bad_json")
+    return None
 
 
 def _refuse(text: str) -> str:
     raise ValueError(f"{text} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=str, parse_int=str)
 
 
 def _is_unicode(value: object) -> bool:
@@ -151,4 +140,73 @@ def _is_unicode(value: object) -> bool:
 def json_format(visitor_field: str, user_field: str, business_field: str) -> JsonFormat:
     """The documented JSON line, with the settings' names for who made the request."""
     who = {visitor_field: "visitor_cookie", user_field: "user_id", business_field: "business_id"}
-    return JsonFormat(keys={**KEYS, **who})
+    return JsonFormat("nginx_json", {**KEYS, **who}, is_strict=True)
+
+
+# After the vendors' documentation of their access logs.
+_CADDY = {
+    "ts": "time",
+    "request/remote_ip": "ip",
+    "request/headers/X-Forwarded-For/0": "forwarded_for",
+    "request/host": "host",
+    "request/method": "method",
+    "request/uri": "target",
+    "request/proto": "protocol",
+    "request/headers/User-Agent/0": "user_agent",
+    "request/headers/Referer/0": "referrer",
+    "user_id": "remote_user",
+    "status": "status",
+    "size": "bytes_sent",
+    "duration": "duration_s",
+}
+_TRAEFIK = {
+    "StartUTC": "time",
+    "time": "time",
+    "ClientHost": "ip",
+    "ClientUsername": "remote_user",
+    "RequestHost": "host",
+    "RequestMethod": "method",
+    "RequestPath": "target",
+    "RequestProtocol": "protocol",
+    "DownstreamStatus": "status",
+    "DownstreamContentSize": "bytes_sent",
+    "Duration": "duration_ns",
+    "request_User-Agent": "user_agent",
+    "request_Referer": "referrer",
+    "request_X-Forwarded-For": "forwarded_for",
+}
+_CLOUDFLARE = {
+    "EdgeStartTimestamp": "time",
+    "ClientIP": "ip",
+    "ClientRequestHost": "host",
+    "ClientRequestMethod": "method",
+    "ClientRequestURI": "target",
+    "ClientRequestProtocol": "protocol",
+    "ClientRequestUserAgent": "user_agent",
+    "ClientRequestReferer": "referrer",
+    "EdgeResponseStatus": "status",
+    "EdgeResponseBytes": "bytes_sent",
+}
+_GOOGLE = {
+    "timestamp": "time",
+    "httpRequest/remoteIp": "ip",
+    "httpRequest/requestMethod": "method",
+    "httpRequest/requestUrl": "target",
+    "httpRequest/protocol": "protocol",
+    "httpRequest/status": "status",
+    "httpRequest/responseSize": "bytes_sent",
+    "httpRequest/userAgent": "user_agent",
+    "httpRequest/referer": "referrer",
+    "httpRequest/latency": "duration_s",
+}
+
+
+def json_formats(visitor_field: str, user_field: str, business_field: str) -> list[JsonFormat]:
+    """Every JSON format, the documented one first."""
+    return [
+        json_format(visitor_field, user_field, business_field),
+        JsonFormat("caddy", _CADDY),
+        JsonFormat("traefik_json", _TRAEFIK),
+        JsonFormat("cloudflare", _CLOUDFLARE),
+        JsonFormat("google_load_balancer", _GOOGLE),
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 REASONS: dict[str, str] = {
     "unknown_format": "the file's lines are of no format that Trail reads",
     "no_match": "the line is not of its file's format",
+    "no_header": "no line before this one says what its fields are",
     "bad_time": "the line's time is not a time from 1995 to 2099",
     "bad_status": "the response status is not a number from 100 to 999",
     "bad_number": "a size or duration is not a number",

@@ -6,7 +6,7 @@ What a missing zone means is a setting and is decided by the caller.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +24,7 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _ZONE = re.compile(r"([+-])([01]\d|2[0-3])([0-5]\d)")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _EPOCH = re.compile(r"\d{9,11}(?:\.\d{1,9})?", re.ASCII)
+_FINE_EPOCHS = {13: (1000, 1), 16: (1, 1), 19: (1, 1000)}  # digits: factor and divisor to microseconds
 _EARLIEST = 788_918_400 * MICROS  # 1995: no web server logged before
 _LATEST = 4_102_444_800 * MICROS  # 2100
 
@@ -87,6 +88,25 @@ def read_clf_clock(text: str) -> int | None:
     return (days * 86_400 + hour * 3_600 + minute * 60 + second) * MICROS
 
 
+def write_clf_clock(at: datetime, zone: str) -> str | None:
+    """Write an instant as the common log does, with its zone; None where that is no zone such as `+0330`."""
+    ahead = read_zone(zone)
+    if ahead is None:
+        return None
+    local = at.astimezone(UTC) + timedelta(microseconds=ahead)
+    month = list(_MONTHS)[local.month - 1].decode()
+    return f"{local:%d}/{month}/{local.year:04}:{local:%H:%M:%S} {zone}"
+
+
+def read_local_clock(text: str) -> int | None:
+    """Read a common-log clock with a fraction and no zone, such as HAProxy's `25/Feb/2019:16:19:48.143`, as if UTC."""
+    bare, _, fraction = text.partition(".")
+    clock = read_clf_clock(bare)
+    if clock is None or not (text.isascii() and (fraction or "0").isdigit()):
+        return None
+    return clock + int((fraction + "000000")[:6])
+
+
 def read_zone(text: str) -> int | None:
     """Return the microseconds that a zone such as `+0330` is ahead of UTC, or None where it is no zone."""
     found = _ZONE.fullmatch(text)
@@ -97,7 +117,7 @@ def read_zone(text: str) -> int | None:
 
 
 def read_instant(text: str) -> tuple[int, str | None] | None:
-    """Read an ISO 8601 instant or seconds since 1970 (`1457212800.123`).
+    """Read an ISO 8601 instant or a time since 1970: seconds (`1457212800.123`), or finer, known by its digits.
 
     Returns:
         Microseconds since 1970 (digits beyond are cut), as if UTC where the text has no zone, and the zone as written
@@ -106,6 +126,9 @@ def read_instant(text: str) -> tuple[int, str | None] | None:
     if _EPOCH.fullmatch(text):
         whole, _, fraction = text.partition(".")
         return _within(int(whole) * MICROS + int((fraction + "000000")[:6]), "Z")
+    if len(text) in _FINE_EPOCHS and text.isascii() and text.isdigit():
+        factor, divisor = _FINE_EPOCHS[len(text)]
+        return _within(int(text) * factor // divisor, "Z")
     if not _ISO.fullmatch(text):
         return None
     zone_at = max(text.rfind("+"), text.rfind("-", 11), text.rfind("Z"))

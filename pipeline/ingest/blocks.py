@@ -240,6 +240,11 @@ class Block:
             care |= self._not_utf8()
         return care
 
+    def starting_with(self, char: bytes) -> Mask:
+        """Which lines begin with a byte."""
+        first = np.frombuffer(self.data, dtype=np.uint8)[self.starts]
+        return np.logical_and(first == char[0], self.ends > self.starts)
+
     def holding(self, text: bytes, inside_only: bool = False) -> Mask:
         """Which lines hold one or two bytes; on demand not just before their newline."""
         held = np.zeros(len(self), dtype=np.bool_)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.formats.text import from_codes
+from pipeline.dictionaries import from_codes
 from pipeline.schemas import RAW_REQUESTS
 
 ORIGIN = ("date", "source", "file_id", "line_hash")

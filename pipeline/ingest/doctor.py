@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.formats import REASONS, Format, find_format
+from pipeline.formats import REASONS, Format, W3cFormat, find_format
+from pipeline.formats.proposal import Proposal, propose
 from pipeline.ingest.blocks import Block, Overlong, Tail, cut_blocks, find_compression, read_pieces
 from pipeline.ingest.columns import RejectedLine
 from pipeline.ingest.parsing import parse_block
@@ -35,6 +36,7 @@ class DoctorReport:
         agents: lines by user agent, for whoever knows bots.
         warnings: what is worth knowing before the file is trusted.
         is_whole: whether the whole file was looked at.
+        proposal: a format to paste, where the file's is none that Trail knows.
     """
 
     path: str
@@ -52,6 +54,7 @@ class DoctorReport:
     agents: Counter[str | None] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
     is_whole: bool = True
+    proposal: Proposal | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, without the list of agents."""
@@ -73,6 +76,7 @@ def examine(path: Path, settings: Settings) -> DoctorReport:
     report = DoctorReport(str(path), find_compression(path))
     addresses: Counter[str | None] = Counter()
     known: Format | None = None
+    first: Block | None = None
     has_forwarded = False
     for item in cut_blocks(read_pieces(path, report.compression), 0):
         if isinstance(item, Tail):
@@ -82,8 +86,11 @@ def examine(path: Path, settings: Settings) -> DoctorReport:
             _note(report, [RejectedLine(item.offset, "line_too_long", item.head, item.length)])
             report.lines += 1
             continue
-        known = known or _find(item, settings)
+        first = first or item
+        known = known or find_format(_sample(item), settings)
         parsed = parse_block(item, known)
+        if isinstance(known, W3cFormat):
+            known = known.after_block(item.data)
         report.lines += len(item)
         report.kept += parsed.kept.num_rows
         report.blank += parsed.blank
@@ -96,13 +103,15 @@ def examine(path: Path, settings: Settings) -> DoctorReport:
             report.is_whole = False
             break
     report.format = known.name if known else None
+    if known is None and first is not None:
+        report.proposal = propose(_sample(first))
     _warn(report, addresses, has_forwarded)
     return report
 
 
-def _find(block: Block, settings: Settings) -> Format | None:
-    sample = [block.line(number) for number in range(min(len(block), _SAMPLED_LINES))]
-    return find_format([line[:65536].decode("utf-8", "backslashreplace") for line in sample], settings)
+def _sample(block: Block) -> list[str]:
+    lines = (block.line(number) for number in range(min(len(block), _SAMPLED_LINES)))
+    return [line[:65536].decode("utf-8", "backslashreplace") for line in lines]
 
 
 def _note_tail(report: DoctorReport, tail: Tail) -> None:

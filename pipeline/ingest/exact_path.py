@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.formats import Format, Rejected
+from pipeline.formats import Format, Rejected, W3cFormat
 from pipeline.ingest.blocks import LONGEST_LINE, Block
 from pipeline.ingest.columns import RejectedLine
 
@@ -49,13 +49,16 @@ def read_lines(
         known: the file's format, None where none was found.
 
     Returns:
-        A row for each line kept, with its `line_offset`, and the lines rejected.
+        A row for each line kept, with its `line_offset`, and the lines rejected; directives of a W3C log are neither.
     """
     rows: list[dict[str, object]] = []
     rejected: list[RejectedLine] = []
     for number in numbers:
         line = block.line(number)
         offset = block.offset + int(block.starts[number])
+        if isinstance(known, W3cFormat) and line.startswith(known.comment):
+            known = known.after(line.decode("utf-8", "replace"))
+            continue
         try:
             rows.append({**read_line(line, known), "line_offset": offset})
         except Rejected as why:

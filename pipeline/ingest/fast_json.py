@@ -5,27 +5,22 @@ Lines it cannot vouch for are named, not guessed: they take the exact path.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import TypeVar
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from pipeline.formats.json_lines import JsonFormat, read_seconds, read_size, read_status
-from pipeline.formats.reasons import Rejected
-from pipeline.formats.text import codes_and_values, from_codes
-from pipeline.formats.times import read_instant
+from pipeline.dictionaries import codes_and_values, from_codes
+from pipeline.formats.fields import NUMBERS
+from pipeline.formats.json_lines import JsonFormat
 from pipeline.ingest.blocks import Block
-from pipeline.ingest.columns import line_table, spread
+from pipeline.ingest.columns import line_table
+from pipeline.ingest.fast_fields import further_columns, number_column, time_columns
 
 _UNICODE_ESCAPE = b"\\u"  # may be NUL, or half of a pair that has no other half
 
 Mask = npt.NDArray[np.bool_]
-_Value = TypeVar("_Value")
 
 
 def read_block(block: Block, known: JsonFormat, skip: Mask) -> tuple[pa.Table, Mask]:
@@ -91,80 +86,22 @@ def _meanings(table: pa.Table, known: JsonFormat) -> tuple[dict[str, pa.Array], 
     columns: dict[str, pa.Array] = {}
     vouched = np.ones(table.num_rows, dtype=np.bool_)
     for key, name in known.keys.items():
-        codes, values = _encoded(table[key])
-        if not (codes >= 0).any():
-            if name in ("occurred_at", "ip"):
+        taken = _encoded(table[key])
+        if not (taken[0] >= 0).any():
+            if name in ("time", "ip"):
                 vouched[:] = False
-            continue
-        if name == "occurred_at":
-            columns |= _instants(codes, values, vouched)
-        elif name in _READERS:
-            reader, kind = _READERS[name]
-            columns[name] = _numbers(codes, values, reader, kind, vouched)
+        elif name == "time":
+            columns |= time_columns(name, taken, vouched)
+        elif name in NUMBERS:
+            column, numbers = number_column(name, taken, vouched)
+            columns[column] = numbers
         elif name == "request":
-            vouched &= codes < 0
+            vouched &= taken[0] < 0
         else:
             if name == "ip":
-                vouched &= codes >= 0
-            columns[name] = from_codes(codes, values)
+                vouched &= taken[0] >= 0
+            columns[name] = from_codes(*taken)
     further = [field.name for field in table.schema if field.name not in known.keys and not _is_null(field)]
     if further:
-        columns["extra"] = _extra(table, further)
+        columns |= further_columns({name: _encoded(table[name]) for name in further}, table.num_rows)
     return columns, vouched
-
-
-_READERS: dict[str, tuple[Callable[[str], float], pa.DataType]] = {
-    "status": (read_status, pa.int16()),
-    "bytes_sent": (read_size, pa.int64()),
-    "duration_ms": (read_seconds, pa.float64()),
-}
-
-
-def _instants(codes: npt.NDArray[np.int32], values: pa.Array, vouched: Mask) -> dict[str, pa.Array]:
-    read = [read_instant(text) if text else None for text in values.to_pylist()]
-    micros = np.array([found[0] if found else 0 for found in read], dtype=np.int64)
-    is_instant = np.array([found is not None for found in read], dtype=np.bool_)
-    zones = pa.array([found[1] if found else None for found in read], pa.string())
-    vouched &= (codes >= 0) & is_instant[codes]
-    return {
-        "occurred_at": pa.array(np.where(vouched, micros[codes], 0)).cast(pa.timestamp("us", tz="UTC")),
-        "zone": spread(zones, codes),
-    }
-
-
-def _numbers(
-    codes: npt.NDArray[np.int32],
-    values: pa.Array,
-    reader: Callable[[str], float],
-    kind: pa.DataType,
-    vouched: Mask,
-) -> pa.Array:
-    """Read distinct numbers and spread them; rows whose number is none are no longer vouched for."""
-    read = [_or_none(reader, text) for text in values.to_pylist()]
-    is_number = np.array([*(value is not None for value in read), True], dtype=np.bool_)
-    vouched &= is_number[codes]
-    return pa.array(read, kind).take(pa.array(codes, mask=codes < 0))
-
-
-def _or_none(reader: Callable[[str], _Value], text: str) -> _Value | None:
-    try:
-        return reader(text)
-    except Rejected:
-        return None
-
-
-def _extra(table: pa.Table, names: list[str]) -> pa.Array:
-    """Make the `extra` object, once for each distinct combination of the further keys."""
-    combined = np.zeros(table.num_rows, dtype=np.int64)
-    taken = []
-    for name in names:
-        codes, values = _encoded(table[name])
-        combined = combined * (len(values) + 1) + codes + 1
-        _, combined = np.unique(combined, return_inverse=True)
-        taken.append((name, codes, values))
-    _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
-    objects = []
-    for row in first.tolist():
-        given = {name: values[int(codes[row])].as_py() for name, codes, values in taken if codes[row] >= 0}
-        objects.append(json.dumps(given, ensure_ascii=False, sort_keys=True) if given else None)
-    return spread(pa.array(objects, pa.string()), inverse.astype(np.int32))

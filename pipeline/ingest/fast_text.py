@@ -11,27 +11,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from pipeline.formats.text import (
-    ABSENT,
-    PLAIN_FIELDS,
-    TextFormat,
-    codes_and_values,
-    from_codes,
-    meaning_of_further,
-    split_request,
-)
+from pipeline.dictionaries import codes_and_values, from_codes
+from pipeline.formats.fields import NUMBERS, TEXTS, split_request
+from pipeline.formats.layout import ABSENT, Item, LayoutFormat
 from pipeline.formats.times import read_clf_clocks, read_zone
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.columns import line_table, spread
+from pipeline.ingest.fast_fields import Taken, further_columns, number_column, time_columns
 
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 _NUMBERS = {"status": pa.int16(), "bytes_sent": pa.int64()}
-_QUOTE = ord('"')
+_QUOTE, _SPACE = ord('"'), ord(" ")
 _ESCAPED, _HIDDEN = b'\\"', b"\x01"
 Mask = npt.NDArray[np.bool_]
 
 
-def read_block(block: Block, known: TextFormat, skip: Mask) -> tuple[pa.Table, Mask]:
+def read_block(block: Block, known: LayoutFormat, skip: Mask) -> tuple[pa.Table, Mask]:
     """Read a block's plain lines.
 
     Args:
@@ -83,30 +78,59 @@ def _texts(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
     return codes, pc.replace_substring(values, _HIDDEN.decode(), '"')
 
 
-def _misquoted(block: Block, known: TextFormat) -> Mask:
+def _misquoted(block: Block, known: LayoutFormat) -> Mask:
     """Lines whose quotes do not stand just where the format puts them."""
     chars = np.frombuffer(block.data, dtype=np.uint8)
     places = np.flatnonzero(chars == _QUOTE)
-    expected = 2 * len(known.quoted)
+    expected = 2 * sum(item.is_quoted for item in known.items)
     misquoted = np.zeros(len(block), dtype=np.bool_)
+    if not expected:
+        misquoted[np.searchsorted(block.starts, places, side="right") - 1] = True
+        return misquoted
     if len(places) != expected * len(block) or not _each_in_its_line(block, places.reshape(len(block), expected)):
         lines = np.searchsorted(block.starts, places, side="right") - 1
         misquoted = np.bincount(lines, minlength=len(block)) != expected
         places = places[~misquoted[lines]]
     fine = np.flatnonzero(~misquoted)
-    quotes = places.reshape(len(fine), expected)
-    before_request = chars[np.maximum(quotes[:, 0] - 2, 0)] == ord("]")
-    neighbours = (quotes[:, 4::2] == quotes[:, 3:-1:2] + 2).all(axis=1)
-    ends_quoted = quotes[:, -1] == block.ends[fine] - 1 if known.fields[-1] in known.quoted else True
-    misquoted[fine] = ~(before_request & neighbours & ends_quoted)
+    misquoted[fine] = ~_well_placed(block, fine, places.reshape(len(fine), expected), known.items, chars)
     return misquoted
+
+
+def _well_placed(
+    block: Block,
+    lines: npt.NDArray[np.int64],
+    quotes: npt.NDArray[np.int64],
+    items: tuple[Item, ...],
+    chars: npt.NDArray[np.uint8],
+) -> Mask:
+    """Whether pairs of quotes have as many spaces before them as the format puts there, and nothing else about them."""
+    fine = np.ones(len(lines), dtype=np.bool_)
+    spaces: npt.NDArray[np.int64] | None = None
+    before, between, pair = block.starts[lines] - 1, 0, 0
+    for place, item in enumerate(items):
+        if not item.is_quoted:
+            between += len(item.columns)
+            continue
+        opening = quotes[:, 2 * pair]
+        if between == 0:
+            fine &= opening == before + (2 if pair else 1)
+        elif items[place - 1].field == "clock":
+            fine &= chars[np.maximum(opening - 2, 0)] == ord("]")  # the clock itself is read strictly
+        else:
+            spaces = np.flatnonzero(chars == _SPACE) if spaces is None else spaces
+            found = np.searchsorted(spaces, opening) - np.searchsorted(spaces, before, side="right")
+            fine &= (found == between + (1 if pair else 0)) & (chars[opening - 1] == _SPACE)
+        before, between, pair = quotes[:, 2 * pair + 1], 0, pair + 1
+    after = before + 1
+    is_end = after == block.ends[lines]
+    return fine & (is_end if not between else chars[np.minimum(after, len(chars) - 1)] == _SPACE)
 
 
 def _each_in_its_line(block: Block, quotes: npt.NDArray[np.int64]) -> bool:
     return bool((quotes[:, 0] >= block.starts).all() and (quotes[:, -1] < block.ends).all())
 
 
-def _as_csv(data: bytes, known: TextFormat) -> tuple[pa.Table, list[int]]:
+def _as_csv(data: bytes, known: LayoutFormat) -> tuple[pa.Table, list[int]]:
     """Read lines as CSV rows; the numbers of lines with another count of columns are returned beside the table."""
     misfits: list[int] = []
 
@@ -114,7 +138,7 @@ def _as_csv(data: bytes, known: TextFormat) -> tuple[pa.Table, list[int]]:
         misfits.append(row.number - 1)
         return "skip"
 
-    columns = known.csv_columns
+    columns = [column for item in known.items for column in item.columns]
     table = pyarrow.csv.read_csv(
         pa.BufferReader(data),
         read_options=pyarrow.csv.ReadOptions(column_names=columns, use_threads=False, block_size=len(data) + 1),
@@ -132,46 +156,58 @@ def _as_csv(data: bytes, known: TextFormat) -> tuple[pa.Table, list[int]]:
     return table, misfits
 
 
-def _meanings(table: pa.Table, known: TextFormat) -> tuple[dict[str, pa.Array], Mask]:
+def _meanings(table: pa.Table, known: LayoutFormat) -> tuple[dict[str, pa.Array], Mask]:
     """Turn CSV columns into columns of LINE_SCHEMA, and say for which rows they hold."""
     columns: dict[str, pa.Array] = {}
-    instants, vouched = _instants(table)
-    columns["occurred_at"] = pa.array(instants).cast(pa.timestamp("us", tz="UTC"))
-    zone_codes, zones = codes_and_values(table["zone"])
-    columns["zone"] = spread(pc.utf8_rtrim(zones, "]"), zone_codes)
-    request_codes, requests = _texts(table["request"])
-    columns |= {name: spread(values, request_codes) for name, values in _request_parts(requests).items()}
-    for name in known.fields:
+    further: dict[str, Taken] = {}
+    vouched = np.ones(table.num_rows, dtype=np.bool_)
+    for item in known.items:
+        name = item.field
+        if name == "clock":
+            columns |= _clock_columns(table, vouched)
+            continue
         if name in _NUMBERS:
             columns[name] = table[name].combine_chunks()
-        elif name in ("ip", "ident", "remote_user", "host", "referrer", "user_agent"):
-            codes, values = _texts(table[name])
-            columns[name] = from_codes(codes, values)
-            if name in PLAIN_FIELDS:
-                empty = pc.index(values, "").as_py()
-                vouched &= (codes != empty) if empty >= 0 else True
-    further = [name for name in known.fields if name.startswith("quoted_")]
+            continue
+        taken = _texts(table[name])
+        if not item.is_quoted:
+            empty = pc.index(taken[1], "").as_py()
+            vouched &= (taken[0] != empty) if empty >= 0 else True
+        if name == "time" or name == "local_clock":
+            columns |= time_columns(name, taken, vouched)
+        elif name in NUMBERS:
+            column, numbers = number_column(name, taken, vouched)
+            columns[column] = numbers
+        elif name == "request":
+            columns |= {part: spread(values, taken[0]) for part, values in _request_parts(taken[1]).items()}
+        elif name in TEXTS:
+            columns[name] = from_codes(*taken)
+        else:
+            further[name] = taken
     if further:
-        columns |= _further(table, further)
-    status = columns["status"].fill_null(100).to_numpy(zero_copy_only=False)
-    sizes = columns["bytes_sent"].fill_null(0).to_numpy(zero_copy_only=False)
-    return columns, vouched & (status >= 100) & (status <= 999) & (sizes >= 0)
+        columns |= further_columns(further, table.num_rows)
+    if "status" in columns:
+        status = columns["status"].fill_null(100).to_numpy(zero_copy_only=False)
+        vouched &= (status >= 100) & (status <= 999)
+    if "bytes_sent" in columns:
+        vouched &= columns["bytes_sent"].fill_null(0).to_numpy(zero_copy_only=False) >= 0
+    return columns, vouched
 
 
-def _instants(table: pa.Table) -> tuple[npt.NDArray[np.int64], Mask]:
+def _clock_columns(table: pa.Table, vouched: Mask) -> dict[str, pa.Array]:
     clock_codes, clocks = codes_and_values(table["clock"])
     local, is_clock = read_clf_clocks(clocks, prefix=1)
     bracketed = pc.starts_with(clocks, "[").to_numpy(zero_copy_only=False)
     zone_codes, zones = codes_and_values(table["zone"])
     ahead = [read_zone(zone[:-1]) if zone.endswith("]") else None for zone in zones.to_pylist()]
-    is_zone = np.array([value is not None for value in ahead], dtype=np.bool_)
-    shift = np.array([value or 0 for value in ahead], dtype=np.int64)
-    known = (clock_codes >= 0) & (zone_codes >= 0)
-    vouched = known.copy()
-    vouched[known] = (is_clock & bracketed)[clock_codes[known]] & is_zone[zone_codes[known]]
-    instants = np.zeros(len(clock_codes), dtype=np.int64)
-    instants[vouched] = local[clock_codes[vouched]] - shift[zone_codes[vouched]]
-    return instants, vouched
+    is_zone = np.array([*(value is not None for value in ahead), False], dtype=np.bool_)
+    shift = np.array([*(value or 0 for value in ahead), 0], dtype=np.int64)
+    vouched &= np.append(is_clock & bracketed, False)[clock_codes] & is_zone[zone_codes]
+    instants = np.append(local, 0)[clock_codes] - shift[zone_codes]
+    return {
+        "occurred_at": pa.array(instants).cast(pa.timestamp("us", tz="UTC")),
+        "zone": spread(pc.utf8_rtrim(zones, "]"), zone_codes),
+    }
 
 
 def _request_parts(requests: pa.Array) -> dict[str, pa.Array]:
@@ -206,27 +242,3 @@ def _which(encoded: pa.DictionaryArray, test: object) -> Mask:
     assert callable(test)
     verdicts = np.array([test(value) for value in encoded.dictionary.to_pylist()] or [False], dtype=np.bool_)
     return verdicts[encoded.indices.to_numpy(zero_copy_only=False)] if len(encoded) else np.zeros(0, dtype=np.bool_)
-
-
-def _further(table: pa.Table, names: list[str]) -> dict[str, pa.Array]:
-    """Place further quoted fields, once for each distinct combination of them."""
-    combined = np.zeros(table.num_rows, dtype=np.int64)
-    taken = []
-    for name in names:
-        codes, values = _texts(table[name])
-        combined = combined * (len(values) + 1) + codes + 1
-        _, combined = np.unique(combined, return_inverse=True)
-        taken.append((codes, values))
-    _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
-    placed = []
-    for row in first.tolist():
-        given = {
-            name: values[int(codes[row])].as_py()
-            for name, (codes, values) in zip(names, taken, strict=True)
-            if codes[row] >= 0
-        }
-        placed.append(meaning_of_further(given))
-    return {
-        name: spread(pa.array([entry.get(name) for entry in placed], pa.string()), inverse.astype(np.int32))
-        for name in ("forwarded_for", "extra")
-    }

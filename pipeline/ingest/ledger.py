@@ -26,6 +26,7 @@ class LedgerEntry:
     source: str
     path: str
     format: str | None = None
+    format_state: str | None = None
     compression: str = "none"
     state: str = "complete"
     problem: str | None = None
@@ -70,7 +71,7 @@ class Ledger:
     def from_table(cls, table: pa.Table) -> Ledger:
         """Read it from the table's rows."""
         names = {field.name for field in fields(LedgerEntry)}
-        return cls(LedgerEntry(**{name: row[name] for name in names}) for row in table.to_pylist())
+        return cls(LedgerEntry(**{name: row[name] for name in names & set(row)}) for row in table.to_pylist())
 
     def to_table(self) -> pa.Table:
         """Return all entries as rows of `ingested_files`, sorted by file_id."""

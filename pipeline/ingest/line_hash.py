@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.formats.text import codes_and_values
+from pipeline.dictionaries import codes_and_values
 from pipeline.ingest.columns import LINE_SCHEMA
 
 _KEY = "trail line hash "  # SipHash takes 16 bytes

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.formats import Format, JsonFormat, Rejected, all_formats, find_format
-from pipeline.formats.text import UNCLOSED
+from pipeline.formats import Format, Rejected, W3cFormat, find_format, format_named
+from pipeline.formats.fields import UNCLOSED
 from pipeline.ingest.blocks import (
     Block,
     Damaged,
@@ -39,6 +39,7 @@ from pipeline.ingest.parsing import parse_block
 from pipeline.settings import Settings
 
 _SAMPLED_LINES = 200
+_FIRST_LINES = 20  # a W3C log says there what its fields are
 _BINARY_SHARE = 0.05
 _UNREADABLE = ("no_match", "bad_json")
 
@@ -115,6 +116,9 @@ class FileReader:
                 entry.problem, entry.state = "binary: not a log, no line was read", "damaged"
                 return Tail(0, b"")
             pending.append(self._pool.submit(self._parse, item, known, entry.source))
+            if isinstance(known, W3cFormat):
+                known = known.after_block(item.data)
+                entry.format_state = known.state
             while len(pending) > self._settings.threads:
                 self._take(entry, pending.popleft().result())
         raise AssertionError("cut_blocks ends with a Tail")
@@ -138,18 +142,17 @@ class FileReader:
 
     def _format(self, entry: LedgerEntry, block: Block) -> Format | None:
         if entry.format is not None:
-            return next((known for known in all_formats(self._settings) if known.name == entry.format), None)
-        numbers = np.unique(np.linspace(0, len(block) - 1, min(len(block), _SAMPLED_LINES)).astype(int))
+            return format_named(entry.format, entry.source, self._settings, entry.format_state)
+        spaced = np.linspace(0, len(block) - 1, min(len(block), _SAMPLED_LINES)).astype(int)
+        numbers = np.unique(np.append(spaced, np.arange(min(len(block), _FIRST_LINES))))
         sample = [block.line(number)[:65536].decode("utf-8", "backslashreplace") for number in numbers.tolist()]
-        found = find_format(sample, self._settings, self._settings.source(entry.source).format)
+        found = find_format(sample, self._settings, entry.source)
         entry.format = found.name if found else None
         return found
 
     def _parse(self, block: Block, known: Format | None, source: str) -> ParsedLines:
         parsed = parse_block(block, known)
-        if isinstance(known, JsonFormat):
-            parsed.kept = apply_zone(parsed.kept, self._settings.source(source).time_zone)
-        parsed.kept = hashed(parsed.kept)
+        parsed.kept = hashed(apply_zone(parsed.kept, self._settings.source(source).time_zone))
         return parsed
 
     def _take(self, entry: LedgerEntry, parsed: ParsedLines) -> None:
@@ -177,9 +180,9 @@ class FileReader:
     def _format_of_last(self, entry: LedgerEntry, text: bytes) -> Format | None:
         """The file's format; where the last line is all there is, the one found by it."""
         if entry.format is None and not entry.lines_read:
-            found = find_format([text.decode("utf-8", "backslashreplace")], self._settings)
+            found = find_format([text.decode("utf-8", "backslashreplace")], self._settings, entry.source)
             entry.format = found.name if found else None
-        return next((known for known in all_formats(self._settings) if known.name == entry.format), None)
+        return format_named(entry.format, entry.source, self._settings, entry.format_state)
 
 
 def _first_line(parsed: ParsedLines, read_day: date) -> tuple[str, date | None]:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.formats import Format, Rejected, TextFormat, all_formats
+from pipeline.formats import Format, LayoutFormat, Rejected, format_named
 from pipeline.ingest.columns import rows_table
 from pipeline.ingest.day_files import DayWriter, Run
 from pipeline.ingest.exact_path import read_line
@@ -54,7 +54,6 @@ def mend(run: Run, settings: Settings, ledger: Ledger, changed: Iterable[LedgerE
         changed: entries of the files read in this run.
         writer: takes lines that were put together; the caller commits it again.
     """
-    formats = {known.name: known for known in all_formats(settings)}
     changed_ids = {entry.file_id for entry in changed}
     sources = {entry.source for entry in changed}
     for source in sorted(sources):
@@ -67,13 +66,15 @@ def mend(run: Run, settings: Settings, ledger: Ledger, changed: Iterable[LedgerE
                 others = [other for other in others if other.file_id in changed_ids]
             if not others or entry.continues_file_id:
                 continue
-            known = formats.get(entry.format or "")
             near_tails = [other for other in tails if other in others]
+            # Half a line is of no format; put together with a another file's it may be of that one's.
+            formats = [entry.format] if entry.format else [other.format for other in (*near_tails, *others)]
+            known = format_named(next(filter(None, formats), None), source, settings, entry.format_state)
             if entry.first_line == "blank" and known is not None:
                 _end_line(entry, near_tails, known, writer, zone)
             if entry.first_line not in ("kept", "rejected"):
                 continue
-            overlapping = [other for other in others if _share_instants(entry, other)]
+            overlapping = [other for other in others if entry.first_at is None or _share_instants(entry, other)]
             if known is None or not (near_tails or overlapping):
                 continue
             head = _find_head(run, entry)
@@ -112,6 +113,7 @@ def _join(
         entry = head.entry
         entry.lines_read += 1
         entry.continues_file_id = tail.file_id
+        entry.format = known.name
         entry.first_line, entry.first_line_date = "kept", None
         writer.add(entry, single_line(row, 0, time_zone))
         writer.flush(entry)
@@ -161,7 +163,7 @@ def _joined_row(head: _Head, tail: LedgerEntry, known: Format) -> dict[str, Any]
 
 def _first_field(known: Format) -> str | None:
     """The column that a line of a text format begins with; lines of JSON cannot be cut and remain lines."""
-    return known.fields[0] if isinstance(known, TextFormat) and known.fields[0] in _FIRST_FIELDS else None
+    return known.names[0] if isinstance(known, LayoutFormat) and known.names[0] in _FIRST_FIELDS else None
 
 
 def _is_address(text: str, field: str) -> bool:
@@ -176,29 +178,47 @@ def _is_address(text: str, field: str) -> bool:
 
 def _recognise_fragment(run: Run, head: _Head, others: Sequence[LedgerEntry], known: Format) -> None:
     """Make a first line a duplicate where it is the end of a line that another file has whole."""
-    entry = head.entry
-    second = _second_line(run, entry)
-    if second is None:
-        return
-    at, line_hash = second
+    second = _second_line(run, head.entry)
     for other in others:
-        for offset in _offsets_of(run, other.file_id, at.date(), line_hash):
-            whole = _line_before(run, other, offset, at.date())
-            if whole is None or not _ends_alike(head, whole, offset, known):
-                continue
-            _withdraw(run, head)
-            entry.lines_read += 1
-            entry.lines_duplicate += 1
-            entry.first_line, entry.first_line_date = "duplicate", None
-            day = whole["occurred_at"].date()
-            copy = {"source": entry.source, "file_id": entry.file_id, "line_offset": 0}
-            copy |= {"line_hash": whole["line_hash"], "occurred_at": whole["occurred_at"]}
-            schema = pa.schema([("source", pa.string()), ("file_id", pa.string()), ("line_offset", pa.int64())])
-            schema = schema.append(pa.field("line_hash", pa.int64()))
-            schema = schema.append(pa.field("occurred_at", pa.timestamp("us", tz="UTC")))
-            path = run.write("duplicate_lines", day, pa.Table.from_pylist([copy], schema=schema))
-            run.append("duplicate_lines", {day: [path]})
-            return
+        if second is not None:
+            at, line_hash = second
+            offsets = _offsets_of(run, other.file_id, at.date(), line_hash)
+            candidates = ((_line_before(run, other, offset, at.date()), offset) for offset in offsets)
+        else:
+            candidates = ((row, other.bytes_read) for row in _lines_at(run, other, head))
+        for whole, next_offset in candidates:
+            if whole is not None and _ends_alike(head, whole, next_offset, known):
+                _note_as_copy(run, head, whole)
+                return
+
+
+def _note_as_copy(run: Run, head: _Head, whole: dict[str, Any]) -> None:
+    entry = head.entry
+    _withdraw(run, head)
+    entry.lines_read += 1
+    entry.lines_duplicate += 1
+    entry.first_line, entry.first_line_date = "duplicate", None
+    day = whole["occurred_at"].date()
+    copy = {"source": entry.source, "file_id": entry.file_id, "line_offset": 0}
+    copy |= {"line_hash": whole["line_hash"], "occurred_at": whole["occurred_at"]}
+    schema = pa.schema([("source", pa.string()), ("file_id", pa.string()), ("line_offset", pa.int64())])
+    schema = schema.append(pa.field("line_hash", pa.int64()))
+    schema = schema.append(pa.field("occurred_at", pa.timestamp("us", tz="UTC")))
+    path = run.write("duplicate_lines", day, pa.Table.from_pylist([copy], schema=schema))
+    run.append("duplicate_lines", {day: [path]})
+
+
+def _lines_at(run: Run, other: LedgerEntry, head: _Head) -> list[dict[str, Any]]:
+    """The lines of a file that a first line may be the end of, where that is the only line of its own file.
+
+    They are those of its instant; where it tells none, those of the file's last.
+    """
+    at = head.row.get("occurred_at") or other.last_at
+    if at is None:
+        return []
+    wanted = (pc.field("file_id") == other.file_id) & (pc.field("occurred_at") == pa.scalar(at))
+    paths = run.files("raw_requests", at.date(), at.date()).get(at.date(), [])
+    return [row for path in paths for row in pq.read_table(path, filters=wanted, partitioning=None).to_pylist()]
 
 
 _SEEN = ("raw_requests", "duplicate_lines")
@@ -207,8 +227,8 @@ _SEEN_COLUMNS = ["line_offset", "line_hash", "occurred_at"]
 
 def _second_line(run: Run, entry: LedgerEntry) -> tuple[datetime, int] | None:
     """Instant and hash of a file's second line, where that was kept or a duplicate."""
-    assert entry.first_at is not None
-    assert entry.last_at is not None
+    if entry.first_at is None or entry.last_at is None:
+        return None
     wanted = (pc.field("file_id") == entry.file_id) & (pc.field("line_offset") > 0)
     best: tuple[int, datetime, int] | None = None
     for table in _SEEN:
@@ -251,7 +271,10 @@ def _line_before(run: Run, other: LedgerEntry, offset: int, day: date) -> dict[s
 def _ends_alike(head: _Head, whole: dict[str, Any], next_offset: int, known: Format) -> bool:
     """Whether a first line can be the end of a whole one; where both parse, all but the first field must be equal."""
     if head.table == "rejected_lines":
-        return int(head.row["text_bytes"]) < next_offset - int(whole["line_offset"]) - 1
+        written = known.write_line(whole) if isinstance(known, LayoutFormat) and "ip" in whole else None
+        if written is not None:
+            return len(written) > len(head.row["text"]) and written.endswith(head.row["text"])
+        return head.entry.lines_read > 1 and int(head.row["text_bytes"]) < next_offset - int(whole["line_offset"]) - 1
     first = _first_field(known)
     if first is None or "ip" not in whole:
         return False

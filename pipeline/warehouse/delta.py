@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from urllib.parse import unquote
 
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
@@ -21,7 +20,7 @@ from pipeline.schemas import Table
 from pipeline.warehouse.files import check_file, lay_tripwire
 
 DayFiles = dict[date | None, list[Path]]
-_DAY = re.compile(r"date=(\d{4}-\d\d-\d\d)/")
+_FILE = re.compile(r"(?:date=(\d{4}-\d\d-\d\d)/)?[0-9a-f]{32}\.parquet$", re.ASCII)
 _CONFIGURATION: dict[str, str | None] = {
     "delta.dataSkippingNumIndexedCols": "0",
     "delta.enableExpiredLogCleanup": "false",  # pinned versions must stay readable, and the log holds nothing personal
@@ -41,7 +40,7 @@ class DeltaFiles:
         """
         self._folder = folder
         self._table = table
-        self._log = DeltaTable(str(folder), version=version) if version is not None else None
+        self._log = DeltaTable(folder.as_uri(), version=version) if version is not None else None
         self._live = self._list() if self._log else {}
 
     @property
@@ -53,9 +52,9 @@ class DeltaFiles:
         assert self._log is not None
         live: DayFiles = defaultdict(list)
         for uri in sorted(self._log.file_uris()):
-            relative = unquote(uri.split("://", 1)[-1]) if "://" in uri else uri
-            found = _DAY.search(relative)
-            live[date.fromisoformat(found[1]) if found else None].append(Path(relative))
+            found = _FILE.search(uri)  # our own names, free of what the folders above may hold
+            assert found is not None
+            live[date.fromisoformat(found[1]) if found[1] else None].append(self._folder / found[0])
         return dict(live)
 
     def files(self, first: date | None = None, last: date | None = None) -> DayFiles:
@@ -70,11 +69,11 @@ class DeltaFiles:
         """Undo, in the log's head, what was committed after this state, so that commits go on from it."""
         if not (self._folder / "_delta_log").is_dir():
             return
-        head = DeltaTable(str(self._folder))
+        head = DeltaTable(self._folder.as_uri())
         kept = self.version or 0
         if head.version() > kept:
             head.restore(kept)
-            self._log = DeltaTable(str(self._folder))
+            self._log = DeltaTable(self._folder.as_uri())
         elif self._log is None:
             self._log = head
 
@@ -102,7 +101,7 @@ class DeltaFiles:
         self._log.create_write_transaction(
             [*adds, *removes], mode="append", schema=self._log.schema(), partition_by=self._partition_columns
         )
-        self._log = DeltaTable(str(self._folder))
+        self._log = DeltaTable(self._folder.as_uri())
         live: DayFiles = {day: [] if day in replaced else list(paths) for day, paths in self._live.items()}
         for day, paths in added.items():
             live[day] = [*live.get(day, []), *paths]
@@ -128,7 +127,7 @@ class DeltaFiles:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         self._log = DeltaTable.create(
-            str(self._folder),
+            self._folder.as_uri(),
             schema=self._table.file_schema.remove_metadata(),
             partition_by=self._partition_columns,
             name=self._table.name,

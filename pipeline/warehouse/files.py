@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.formats.text import codes_and_values, from_codes
+from pipeline.dictionaries import codes_and_values, from_codes
 from pipeline.schemas import Table
 
 ROW_GROUP_ROWS = 65_536

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from pipeline.build import build_requests, build_whole, find_stale, stale_days
 from pipeline.build.tables import build_days
@@ -41,6 +42,25 @@ def test_requests_lie_by_user_visitor_and_time(tmp_path: Path) -> None:
     found = [(row["user_id"] or "~", row["visitor_id"], row["occurred_at"]) for row in rows]
     assert len(found) == 40
     assert found == sorted(found)
+
+
+def test_equal_lines_have_the_same_ids_however_many_chunks_and_passes_a_day_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [line(f"02T10:00:{second % 7:02}", f"c{second % 3}") for second in range(60)]
+    ids = []
+    for name in ("at once", "in parts"):
+        house = House(tmp_path / name)
+        house.deliver("web/access.log", b"".join(lines))
+        house.read()
+        ids.append(house.rows("select request_id, visitor_id, occurred_at from requests order by all"))
+        assert len(set(ids[-1])) == len(lines)
+        monkeypatch.setattr("pipeline.build.requests._SORTED_ROWS", 7)
+        monkeypatch.setattr("pipeline.build.requests.FILE_ROWS", 4)
+        monkeypatch.setattr("pipeline.build.requests.ROW_GROUP_ROWS", 4)
+        monkeypatch.setattr("pipeline.enrich.requests.CHUNK_ROWS", 1)
+        monkeypatch.setattr("pipeline.enrich.requests._MOST_REMEMBERED_BYTES", 1)
+    assert ids[0] == ids[1]
 
 
 def test_a_new_link_makes_the_days_of_its_cookie_and_their_neighbours_stale(tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.formats import Format, find_format
 from pipeline.formats.json_lines import json_format
-from pipeline.formats.text import TextFormat, text_formats
+from pipeline.formats.layout import LayoutFormat
+from pipeline.formats.layouts import named_layouts
 from pipeline.ingest import ingest
 from pipeline.ingest.blocks import Block, cut_blocks, read_pieces
 from pipeline.ingest.exact_path import read_lines
@@ -27,7 +28,7 @@ from pipeline.warehouse import open_run
 from tests.ingest.deliveries import House
 from tests.ingest.test_delivery import LINES, WHOLE, line
 
-KNOWN = next(known for known in text_formats() if known.name == "combined")
+KNOWN = next(known for known in named_layouts() if known.name == "combined")
 
 
 def reasons(house: House) -> dict[str, int]:
@@ -121,7 +122,12 @@ WEIRD = st.builds(
 )
 
 
+START = '203.0.113.7 - - [02/Mar/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 '
+
+
 @settings(max_examples=400, deadline=None)
+@example(texts=[START + '"a"x "b"', START + '"a" "b"'])
+@example(texts=[START + '"a" x"b"'])
 @given(texts=st.lists(WEIRD | FIELDS | st.just(line(1).decode().rstrip()), min_size=1, max_size=8))
 def test_fast_path_agrees_with_the_exact_path(texts: list[str]) -> None:
     assert_paths_agree(Block("".join(f"{text}\n" for text in texts).encode(), 1000), KNOWN)
@@ -165,7 +171,7 @@ def test_fast_path_agrees_with_the_exact_path_on_json(objects: list[object], is_
 
 @pytest.mark.parametrize("agent", [b'a \\"b\\" c', b"a\\x16b", b"\\"])
 def test_lines_with_escapes_take_the_fast_path(agent: bytes) -> None:
-    assert isinstance(KNOWN, TextFormat)
+    assert isinstance(KNOWN, LayoutFormat)
     block = Block(line(1) + line(2).replace(b'"\n', agent + b' "\n'), 0)
     table, care = read_block(block, KNOWN, np.zeros(2, dtype=np.bool_))
     assert not care.any()

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.schemas import TABLES, Table
-from pipeline.settings import Settings
+from pipeline.settings import SettingError, Settings, load_settings
 from pipeline.warehouse import (
     LockTimeoutError,
     SchemaError,
@@ -257,3 +257,19 @@ def test_locked_down_connection_reads_the_tables_and_nothing_else(tmp_path: Path
         ):
             with pytest.raises(duckdb.Error):
                 connection.execute(query)
+
+
+@pytest.mark.parametrize("name", ["a b", "é'\"", "#?&", "[*]{x}", "100%"])
+def test_a_warehouse_may_lie_under_any_name(tmp_path: Path, name: str) -> None:
+    settings = Settings(warehouse=tmp_path / name)
+    with open_run(settings) as run:
+        run.replace("visits", {DAY: [run.write("visits", DAY, one_row(TABLES["visits"]))]})
+        run.publish()
+    with open_run(settings) as run:
+        assert [path.parent.parent for path in run.files("visits")[DAY]] == [settings.warehouse / "visits"]
+    assert connect(settings).execute("select count(*) from visits").fetchone() == (1,)
+
+
+def test_but_not_under_one_that_the_log_would_misread(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"TRAIL_WAREHOUSE is .*percent escapes"):
+        load_settings(environment={"TRAIL_WAREHOUSE": str(tmp_path / "a%20b")})

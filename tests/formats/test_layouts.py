@@ -1,19 +1,21 @@
 """Space-separated formats, line by line."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
 from pipeline.formats import Rejected, find_format
-from pipeline.formats.text import TextFormat, text_formats
+from pipeline.formats.layout import LayoutFormat
+from pipeline.formats.layouts import named_layouts
 from pipeline.settings import Settings
 
 COMMON = '203.0.113.7 - ann [10/Oct/2000:13:55:36 -0700] "GET /a?b=c HTTP/1.0" 200 2326'
 COMBINED = COMMON + ' "http://example.org/start" "Mozilla/4.08 [en] (Win98; I)"'
 
 
-def by_name(name: str) -> TextFormat:
-    return next(known for known in text_formats() if known.name == name)
+def by_name(name: str) -> LayoutFormat:
+    return next(known for known in named_layouts() if known.name == name)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,25 @@ def test_request_that_is_no_request_line_stays_whole() -> None:
     assert "bytes_sent" not in row
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        COMMON,
+        COMBINED,
+        f"www.example.org:443 {COMBINED}",
+        COMBINED.removesuffix('"'),
+        f'{COMBINED} "198.51.100.2, 10.0.0.1" "" "-"',
+        r'::1 - - [01/Jan/2026:00:30:05 +0130] "\x16\x03" 400 - "-" "say \"hi\""',
+    ],
+)
+def test_a_line_is_written_again_as_it_was(line: str) -> None:
+    known = find_format([line], Settings())
+    assert isinstance(known, LayoutFormat)
+    row = known.parse_line(line)
+    row["occurred_at"] = datetime.fromtimestamp(int(str(row["occurred_at"])) / 1_000_000, UTC)
+    assert known.write_line(row) == line
+
+
 def test_last_quote_may_be_missing_and_is_noted() -> None:
     row = by_name("combined").parse_line(COMBINED.removesuffix('"'))
     assert row["user_agent"] == "Mozilla/4.08 [en] (Win98; I)"
@@ -94,6 +115,6 @@ def test_lines_are_rejected_with_a_true_reason(change: tuple[str, str], reason: 
 
 
 def test_no_quantifier_of_a_pattern_can_backtrack() -> None:
-    for known in text_formats():
+    for known in named_layouts():
         bare = re.sub(r"\[[^\]]*\]|\\.", "x", known.pattern.pattern)
-        assert not re.findall(r"[*+](?!\+)(?<!\*\+)", bare), known.name
+        assert not re.findall(r"[*+](?!\+)(?<![*+]\+)", bare), known.name

@@ -1,0 +1,172 @@
+"""What the fields of a line mean, whichever format they come from: named texts to columns of `raw_requests`.
+
+How a line is taken apart into named texts is each format's own. A name that is not listed here is kept in `extra`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+
+from pipeline.formats.reasons import Rejected
+from pipeline.formats.times import read_clf_clock, read_instant, read_local_clock, read_zone
+
+UNCLOSED = "unclosed"
+
+TEXTS = (
+    "host",
+    "ip",
+    "forwarded_for",
+    "ident",
+    "remote_user",
+    "request",
+    "method",
+    "target",
+    "protocol",
+    "referrer",
+    "user_agent",
+    "user_id",
+    "business_id",
+    "visitor_cookie",
+)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
+_ADDRESSES = re.compile(r"[0-9A-Fa-f:.\[\]]+(?:, ?[0-9A-Za-z:._\[\]-]+)*", re.ASCII)
+_METHOD = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}", re.ASCII)
+
+
+def read_status(text: str) -> int:
+    """Return a response status.
+
+    Raises:
+        Rejected: it is not a number from 100 to 999.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and 100 <= int(text) <= 999):
+        raise Rejected("bad_status")
+    return int(text)
+
+
+def read_size(text: str) -> int:
+    """Return a count of bytes.
+
+    Raises:
+        Rejected: it is not a whole number.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Rejected("bad_number")
+    return int(text)
+
+
+def _duration(unit_ns: int) -> Callable[[str], float]:
+    """Make a reader of durations in a unit, to milliseconds, cut at the microsecond; `12ms`, `12s`, `+12` are `12`."""
+
+    def read(text: str) -> float:
+        whole, _, fraction = text.removeprefix("+").removesuffix("s").removesuffix("m").partition(".")
+        if not (text.isascii() and whole.isdigit() and len(whole) < 16 and (fraction or "0").isdigit()):
+            raise Rejected("bad_number")
+        nanoseconds = int(whole) * unit_ns + int((fraction + "000000000")[:9]) * unit_ns // 1_000_000_000
+        return nanoseconds // 1000 / 1000
+
+    return read
+
+
+read_seconds = _duration(1_000_000_000)
+
+# Field: the column it becomes, and how its text is read.
+NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {
+    "status": ("status", read_status),
+    "bytes_sent": ("bytes_sent", read_size),
+    "duration_s": ("duration_ms", read_seconds),
+    "duration_ms": ("duration_ms", _duration(1_000_000)),
+    "duration_us": ("duration_ms", _duration(1000)),
+    "duration_ns": ("duration_ms", _duration(1)),
+}
+
+
+def read_fields(values: Mapping[str, str], further: Mapping[str, object] | None = None) -> dict[str, object]:
+    """Give the columns of a line.
+
+    Args:
+        values: its fields, the absent ones left out. Its time is `clock` and `zone` (of the common log), `time` (as
+            `read_instant` reads it), `local_clock` (of HAProxy), or `date` and `time_of_day` (UTC, or of `zone`).
+            `path` and `query` together are a target.
+        further: what is kept in `extra` beside the fields with no column of their own.
+
+    Returns:
+        Values by column of `raw_requests`, `occurred_at` in microseconds; absent ones are left out.
+
+    Raises:
+        Rejected: it has no time, or a value is not what its field says.
+    """
+    rest: dict[str, object] = dict(further or {})
+    texts = dict(values)
+    row = _instant(texts)
+    path, query = texts.pop("path", None), texts.pop("query", None)
+    if path is not None:
+        texts["target"] = path if query is None else f"{path}?{query}"
+    for name, text in texts.items():
+        if name in NUMBERS:
+            column, read = NUMBERS[name]
+            row[column] = read(text)
+        elif name in TEXTS:
+            row[name] = text
+        else:
+            rest[name] = text
+    parts = split_request(texts.get("request", ""))
+    if parts:
+        row["method"], row["target"], row["protocol"] = parts
+        del row["request"]
+    return row | place_further(rest)
+
+
+def place_further(rest: dict[str, object]) -> dict[str, str]:
+    """Place fields with no column: a first quoted one that looks so is the forwarded address, the rest is `extra`."""
+    placed: dict[str, str] = {}
+    first = rest.get("quoted_1")
+    if isinstance(first, str) and looks_forwarded(first):
+        placed["forwarded_for"] = first
+        rest = {name: value for name, value in rest.items() if name != "quoted_1"}
+    if rest:
+        placed["extra"] = _ENCODER.encode(rest)
+    return placed
+
+
+def _instant(texts: dict[str, str]) -> dict[str, object]:
+    """Take the time out of a line's texts."""
+    if "clock" in texts:
+        clock, zone = read_clf_clock(texts.pop("clock")), texts.pop("zone", "")
+        ahead = read_zone(zone)
+        if clock is None or ahead is None:
+            raise Rejected("bad_time")
+        return {"occurred_at": clock - ahead, "zone": zone}
+    if "local_clock" in texts:
+        micros = read_local_clock(texts.pop("local_clock"))
+        if micros is None:
+            raise Rejected("bad_time")
+        return {"occurred_at": micros}
+    text = _instant_text(texts)
+    found = read_instant(text)
+    if found is None:
+        raise Rejected("bad_time")
+    return {"occurred_at": found[0]} | ({"zone": found[1]} if found[1] is not None else {})
+
+
+def _instant_text(texts: dict[str, str]) -> str:
+    if "time" in texts:
+        return texts.pop("time")
+    if "date" in texts and "time_of_day" in texts:
+        return f"{texts.pop('date')}T{texts.pop('time_of_day')}{texts.pop('zone', 'Z')}"
+    raise Rejected("missing_field")
+
+
+def split_request(request: str) -> tuple[str, str, str] | None:
+    """Split `GET /path HTTP/1.1` into its three parts; None where it is something else."""
+    parts = request.split(" ")
+    if len(parts) != 3 or not parts[2].startswith("HTTP/") or not parts[1] or not _METHOD.fullmatch(parts[0]):
+        return None
+    return parts[0], parts[1], parts[2]
+
+
+def looks_forwarded(value: str) -> bool:
+    """Tell whether a further quoted field holds forwarded addresses, as in nginx's own `main` format."""
+    return ("." in value or ":" in value) and _ADDRESSES.fullmatch(value) is not None
