@@ -12,6 +12,7 @@ import click
 import duckdb
 
 from pipeline.cli import ask, look, work
+from pipeline.formats import check_formats
 from pipeline.people.directory import DirectoryError
 from pipeline.settings import SettingError, Settings, load_settings
 from pipeline.warehouse import LockTimeoutError, SchemaError
@@ -33,7 +34,9 @@ class Context:
     @property
     def settings(self) -> Settings:
         """The settings, read when a command first needs them."""
-        return load_settings(self.config)
+        settings = load_settings(self.config)
+        check_formats(settings)
+        return settings
 
 
 class _Trail(click.Group):

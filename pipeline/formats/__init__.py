@@ -26,6 +26,7 @@ __all__ = [
     "Rejected",
     "W3cFormat",
     "WrappedFormat",
+    "check_formats",
     "find_format",
     "format_named",
     "known_formats",
@@ -53,9 +54,9 @@ def format_named(name: str | None, source: str, settings: Settings, state: str |
         return None
     pasted = settings.source(source).format
     if name == _pasted_name(source) and pasted is not None and is_pasted(pasted):
-        return _compiled(pasted, source)
+        return _compiled(pasted, source, settings)
     if is_pasted(name):
-        return _compiled(name, source)
+        return _compiled(name, source, settings)
     if name == W3cFormat.name:
         return W3cFormat.from_state(state)
     around, mark, within = name.rpartition(":")
@@ -80,15 +81,8 @@ def find_format(lines: Sequence[str], settings: Settings, source: str = "") -> F
     Raises:
         SettingError: the source's format is unknown or cannot be read.
     """
-    configured = settings.source(source).format
-    if configured is not None:
-        named = format_named(configured, source, settings)
-        if named is None:
-            known = ", ".join(known.name for known in known_formats(settings))
-            raise SettingError(
-                f"sources.{source}.format is {configured!r}; it must be a pasted format or one of {known}"
-            )
-        return named
+    if settings.source(source).format is not None:
+        return _configured(source, settings)
     written = [line for line in lines if line.strip()]
     if any(line.startswith("#Fields:") for line in written) or is_header(written):
         return W3cFormat()
@@ -101,6 +95,26 @@ def find_format(lines: Sequence[str], settings: Settings, source: str = "") -> F
             if inner is not None and score > best:
                 found, best = WrappedFormat(wrapper, inner), score
     return found
+
+
+def check_formats(settings: Settings) -> None:
+    """Look whether the formats that the settings name for sources can be read.
+
+    Raises:
+        SettingError: it names the source.
+    """
+    for source, own in settings.sources.items():
+        if own.format is not None:
+            _configured(source, settings)
+
+
+def _configured(source: str, settings: Settings) -> Format:
+    configured = settings.source(source).format
+    named = format_named(configured, source, settings)
+    if named is None:
+        known = ", ".join(known.name for known in known_formats(settings))
+        raise SettingError(f"sources.{source}.format is {configured!r}; it must be a pasted format or one of {known}")
+    return named
 
 
 def _best(lines: Sequence[str], settings: Settings) -> tuple[LayoutFormat | JsonFormat | None, int]:
@@ -127,8 +141,10 @@ def _pasted_name(source: str) -> str:
     return f"pasted for {source}"
 
 
-def _compiled(text: str, source: str) -> LayoutFormat:
+def _compiled(text: str, source: str, settings: Settings) -> LayoutFormat:
+    who = {settings.visitor_field: "visitor_cookie", settings.user_field: "user_id"}
+    who[settings.business_field] = "business_id"
     try:
-        return compile_pasted(text, _pasted_name(source))
+        return compile_pasted(text, _pasted_name(source), who)
     except LayoutError as error:
         raise SettingError(f"sources.{source}.format: {error}") from error

@@ -6,6 +6,7 @@ Variables are after the servers' documentation: nginx's core, log and upstream m
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from pipeline.formats.layout import LayoutError, LayoutFormat
 
@@ -106,19 +107,22 @@ def is_pasted(text: str) -> bool:
     return "$" in text or "%" in text
 
 
-def compile_pasted(text: str, name: str) -> LayoutFormat:
+def compile_pasted(text: str, name: str, who: Mapping[str, str] | None = None) -> LayoutFormat:
     """Make a format of a pasted string.
 
     Args:
         text: what stands between the quotes of `log_format` (nginx) or `LogFormat` (Apache), its line breaks and inner
             quotes joined or not.
         name: for the ledger.
+        who: columns that say who asked, by the variable or header that holds them.
 
     Raises:
         LayoutError: it names what it does not know, and where; or two fields touch.
     """
     bare = re.sub(r"'\s+'", "", text.strip()).strip("'").replace('\\"', '"')
     layout = _of_nginx(bare) if "$" in bare else _of_apache(bare)
+    for field, column in (who or {}).items():
+        layout = layout.replace(f"{{{field}}}", f"{{{column}}}")
     return LayoutFormat(name, _numbered(layout))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.formats import find_format
+from pipeline.formats import check_formats, find_format
 from pipeline.formats.layout import LayoutError
 from pipeline.formats.pasted import compile_pasted
 from pipeline.formats.proposal import propose
@@ -75,6 +75,21 @@ def test_apache(pasted: str, line: str, expected: dict[str, object] | None) -> N
     assert row["occurred_at"] == 1772442005_000000
 
 
+def test_who_asked_is_taken_from_the_variables_that_the_settings_name() -> None:
+    pasted = '$remote_addr [$time_local] "$request" $status $cookie_vid $upstream_http_x_user "$sent_http_x_org"'
+    named = Settings(
+        visitor_field="cookie_vid",
+        user_field="upstream_http_x_user",
+        business_field="sent_http_x_org",
+        sources={"web": SourceSettings(format=pasted)},
+    )
+    known = find_format([], named, "web")
+    assert known is not None
+    row = known.parse_line('203.0.113.7 [02/Mar/2026:10:00:05 +0100] "GET /a HTTP/1.1" 200 v1 u1 "b 1"')
+    assert (row["visitor_cookie"], row["user_id"], row["business_id"]) == ("v1", "u1", "b 1")
+    assert "extra" not in row
+
+
 @pytest.mark.parametrize(
     ("pasted", "says"),
     [
@@ -94,6 +109,8 @@ def test_a_wrong_format_of_a_source_names_the_setting() -> None:
     wrong = Settings(sources={"web": SourceSettings(format="$nonsense")})
     with pytest.raises(SettingError, match=r"sources\.web\.format: \$nonsense at position 1"):
         find_format(["x"], wrong, "web")
+    with pytest.raises(SettingError, match=r"sources\.web\.format: \$nonsense"):
+        check_formats(wrong)
     with pytest.raises(SettingError, match=r"sources\.web\.format is 'combinde'; it must be"):
         find_format(["x"], Settings(sources={"web": SourceSettings(format="combinde")}), "web")
 
