@@ -10,7 +10,9 @@ Codes = npt.NDArray[np.int32]
 
 
 def codes_and_values(column: pa.Array | pa.ChunkedArray) -> tuple[Codes, pa.Array]:
-    """Take a dictionary column apart: an int32 code a row (-1 for null) and the distinct values."""
+    """Take a column, dictionary-encoded or plain, apart: an int32 code a row (-1 for null) and the distinct values."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):
         array = array.unify_dictionaries().chunk(0) if array.num_chunks else pa.array([], column.type)

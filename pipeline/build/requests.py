@@ -27,7 +27,7 @@ from pipeline.warehouse import Run
 from pipeline.warehouse.files import ROW_GROUP_ROWS
 
 PIECE_ROWS = 4 * ROW_GROUP_ROWS
-_SORTED_ROWS = 4_000_000
+_SORTED_ROWS = 4_000_000  # keys of a day that are sorted at once
 FILE_ROWS = 4 * ROW_GROUP_ROWS
 CACHE = "_cache"
 _STEP = np.uint64(0xD6E8FEB86659FD93)
@@ -181,8 +181,7 @@ def _share(keys: Keys, number: int, passes: int) -> Keys:
 
 def line_keys(raw: pa.Table) -> Keys:
     """Make a key of each row's source and line hash: what equal lines of a source share."""
-    column = raw["source"] if pa.types.is_dictionary(raw["source"].type) else raw["source"].dictionary_encode()
-    codes, sources = codes_and_values(column)
+    codes, sources = codes_and_values(raw["source"])
     salted = hash_texts(sources)[codes] if len(sources) else np.zeros(0, dtype=np.uint64)
     return mix(raw["line_hash"].to_numpy().view(np.uint64) + salted)
 

@@ -14,9 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.dictionaries import codes_and_values, from_codes
+from pipeline.dictionaries import Codes, codes_and_values, from_codes
 
-Codes = npt.NDArray[np.int32]
 NONE = np.int32(-1)
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 
@@ -170,7 +169,7 @@ class Meanings:
 
     def _derived(self, values: Sequence[Any]) -> list[Codes]:
         columns = zip(*self._derive(values), strict=True)
-        encoded = (codes_and_values(pa.array(column, pa.string()).dictionary_encode()) for column in columns)
+        encoded = (codes_and_values(pa.array(column, pa.string())) for column in columns)
         return [texts.numbers(*column) for texts, column in zip(self._texts.values(), encoded, strict=True)]
 
 

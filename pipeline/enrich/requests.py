@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from pipeline.dictionaries import codes_and_values
+from pipeline.dictionaries import Codes, codes_and_values
 from pipeline.enrich.addresses import NOWHERE, GeoDatabase, client_address
 from pipeline.enrich.bots import bot_signals
-from pipeline.enrich.distinct import Coded, Codes, Meanings, Pairs, Rows, Texts, each
+from pipeline.enrich.distinct import Coded, Meanings, Pairs, Rows, Texts, each
 from pipeline.enrich.referrers import referrer_origin
 from pipeline.enrich.targets import ROUTE_RULES_VERSION, UTM, read_kind, read_target
 from pipeline.enrich.user_agents import UserAgentCache, parser_version
@@ -90,7 +90,7 @@ class Enricher:
             raw: rows of `raw_requests` with the columns of `RAW_COLUMNS`; texts dictionary-encoded or plain.
         """
         self._plain.append({name: raw[name] for name in _NUMBERS})
-        self._numbers.append(self._known.numbers({name: _taken_apart(raw[name]) for name in _TEXTS}))
+        self._numbers.append(self._known.numbers({name: codes_and_values(raw[name]) for name in _TEXTS}))
         self.held += raw.num_rows
 
     def take(self) -> Rows:
@@ -225,7 +225,3 @@ class _Known:
 
 def _one_array(columns: list[pa.ChunkedArray]) -> pa.Array:
     return pa.chunked_array([chunk for column in columns for chunk in column.chunks], columns[0].type).combine_chunks()
-
-
-def _taken_apart(column: pa.ChunkedArray) -> tuple[Codes, pa.Array]:
-    return codes_and_values(column if pa.types.is_dictionary(column.type) else column.dictionary_encode())

@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.enrich.distinct import NONE, Codes, Pairs, Texts
+from pipeline.dictionaries import Codes
+from pipeline.enrich.distinct import NONE, Pairs, Texts
 
 _LONGEST_COOKIE = 256
 _HASHED_AT_ONCE = 1 << 15  # texts of addresses and user agents that are Python's at a time

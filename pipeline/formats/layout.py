@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -52,23 +52,19 @@ class LayoutFormat:
         name: shown in the ledger.
         layout: fields in braces and fixed texts; two spaces stand for one or more, and `{*name}` is all that follows.
         adjust: puts values right that mean something only together, before they are read.
-        required: columns that a line must have.
     """
 
     name: str
     layout: str
     adjust: Callable[[Values], None] | None = None
-    required: tuple[str, ...] = ()
-    _texts: list[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Take the layout apart.
+        """Look whether lines can be read by the layout.
 
         Raises:
             LayoutError: two fields touch, or a field occurs twice.
         """
-        texts = _PARTS.split(self.layout)
-        object.__setattr__(self, "_texts", texts)
+        texts = self._texts
         names = texts[1::2]
         for place, between in enumerate(texts[2:-1:2]):
             if not between:
@@ -76,6 +72,11 @@ class LayoutFormat:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise LayoutError(f"{twice[0]} occurs twice in {self.layout}")
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        """Fixed texts and fields in turn, a fixed text first and last."""
+        return _PARTS.split(self.layout)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -131,10 +132,7 @@ class LayoutFormat:
         values = {name: value for name, value in zip(self.names, found.groups(), strict=True) if value != ABSENT}
         if self.adjust is not None:
             self.adjust(values)
-        row = read_fields(values, further)
-        if any(name not in row for name in self.required):
-            raise Rejected("missing_field")
-        return row
+        return read_fields(values, further)
 
     def write_line(self, row: Mapping[str, Any]) -> str | None:
         """Write a line again from a row of `raw_requests`.

@@ -22,8 +22,8 @@ def _load_balancer(values: Values) -> None:
     """Addresses without port, and the time taken: the sum of the three parts, where all of them were measured."""
     _without_port(values)
     parts = [values.get(f"{part}_processing_time", "-1") for part in ("request", "target", "response")]
-    if not any(part.startswith("-") for part in parts):
-        values["duration_s"] = f"{sum(round(float(part) * 1_000_000) for part in parts if _is_number(part)) / 1e6:.6f}"
+    if all(map(_is_number, parts)):
+        values["duration_s"] = f"{sum(round(float(part) * 1_000_000) for part in parts) / 1e6:.6f}"
 
 
 def _is_number(text: str) -> bool:

@@ -1,9 +1,11 @@
 """Files that were cut in the middle of a line: the cut line is put together again, whichever part came first.
 
-Two things can be known about a file's first line once its source's other files are known:
+Three things can be known about a file's first line once its source's other files are known:
 
 - it ends the unfinished last line of another file: the two texts together are a line, and only together;
-- it is the end of a line that another file has whole, for the lines after it are copies of that file's: a copy too.
+- it is nothing but the newline that another file's last line lacks;
+- it is the end of a line that another file has whole, for the lines after it are copies of that file's, or for that
+  line, written again, ends so: a copy too.
 
 Both are found after all files of a run were read, so that the order of delivery does not matter. Copies of whole lines
 do not belong here; that is `duplicates`.
@@ -28,6 +30,7 @@ from pipeline.ingest.day_files import DayWriter, Run
 from pipeline.ingest.exact_path import read_line
 from pipeline.ingest.ledger import Ledger, LedgerEntry
 from pipeline.ingest.reading import single_line
+from pipeline.schemas import DUPLICATE_LINES
 from pipeline.settings import Settings
 
 _NEAR = timedelta(hours=1)
@@ -67,14 +70,17 @@ def mend(run: Run, settings: Settings, ledger: Ledger, changed: Iterable[LedgerE
             if not others or entry.continues_file_id:
                 continue
             near_tails = [other for other in tails if other in others]
-            # Half a line is of no format; put together with a another file's it may be of that one's.
-            formats = [entry.format] if entry.format else [other.format for other in (*near_tails, *others)]
-            known = format_named(next(filter(None, formats), None), source, settings, entry.format_state)
+            name, is_alone = entry.format, entry.lines_read == 1
+            if name is None and is_alone:  # half a line is of no format; it may be of the other half's
+                name = next((other.format for other in (*near_tails, *others) if other.format), None)
+            known = format_named(name, source, settings, entry.format_state)
             if entry.first_line == "blank" and known is not None:
                 _end_line(entry, near_tails, known, writer, zone)
             if entry.first_line not in ("kept", "rejected"):
                 continue
-            overlapping = [other for other in others if entry.first_at is None or _share_instants(entry, other)]
+            overlapping = [
+                other for other in others if (is_alone and entry.first_at is None) or _share_instants(entry, other)
+            ]
             if known is None or not (near_tails or overlapping):
                 continue
             head = _find_head(run, entry)
@@ -92,12 +98,15 @@ def _find_head(run: Run, entry: LedgerEntry) -> _Head | None:
     day = entry.first_line_date
     if day is None:
         return None
-    rows = _rows(run.files(table, day, day).get(day, []), entry.file_id, 0)
+    rows = _rows(run.files(table, day, day).get(day, []), _is_first_line(entry))
     return _Head(entry, table, day, rows[0]) if rows else None
 
 
-def _rows(paths: Sequence[Path], file_id: str, offset: int) -> list[dict[str, Any]]:
-    wanted = (pc.field("file_id") == file_id) & (pc.field("line_offset") == offset)
+def _is_first_line(entry: LedgerEntry) -> pc.Expression:
+    return (pc.field("file_id") == entry.file_id) & (pc.field("line_offset") == 0)
+
+
+def _rows(paths: Sequence[Path], wanted: pc.Expression) -> list[dict[str, Any]]:
     return [row for path in paths for row in pq.read_table(path, filters=wanted, partitioning=None).to_pylist()]
 
 
@@ -184,6 +193,8 @@ def _recognise_fragment(run: Run, head: _Head, others: Sequence[LedgerEntry], kn
             at, line_hash = second
             offsets = _offsets_of(run, other.file_id, at.date(), line_hash)
             candidates = ((_line_before(run, other, offset, at.date()), offset) for offset in offsets)
+        elif head.entry.lines_read > 1:
+            return
         else:
             candidates = ((row, other.bytes_read) for row in _lines_at(run, other, head))
         for whole, next_offset in candidates:
@@ -201,9 +212,7 @@ def _note_as_copy(run: Run, head: _Head, whole: dict[str, Any]) -> None:
     day = whole["occurred_at"].date()
     copy = {"source": entry.source, "file_id": entry.file_id, "line_offset": 0}
     copy |= {"line_hash": whole["line_hash"], "occurred_at": whole["occurred_at"]}
-    schema = pa.schema([("source", pa.string()), ("file_id", pa.string()), ("line_offset", pa.int64())])
-    schema = schema.append(pa.field("line_hash", pa.int64()))
-    schema = schema.append(pa.field("occurred_at", pa.timestamp("us", tz="UTC")))
+    schema = pa.schema([field for field in DUPLICATE_LINES.schema if field.name != "date"])
     path = run.write("duplicate_lines", day, pa.Table.from_pylist([copy], schema=schema))
     run.append("duplicate_lines", {day: [path]})
 
@@ -217,8 +226,7 @@ def _lines_at(run: Run, other: LedgerEntry, head: _Head) -> list[dict[str, Any]]
     if at is None:
         return []
     wanted = (pc.field("file_id") == other.file_id) & (pc.field("occurred_at") == pa.scalar(at))
-    paths = run.files("raw_requests", at.date(), at.date()).get(at.date(), [])
-    return [row for path in paths for row in pq.read_table(path, filters=wanted, partitioning=None).to_pylist()]
+    return _rows(run.files("raw_requests", at.date(), at.date()).get(at.date(), []), wanted)
 
 
 _SEEN = ("raw_requests", "duplicate_lines")
@@ -289,13 +297,12 @@ def _ends_alike(head: _Head, whole: dict[str, Any], next_offset: int, known: For
 
 def _withdraw(run: Run, head: _Head) -> None:
     """Take a first line back out of its table and its file's counts."""
-    kept = (pc.field("file_id") != head.entry.file_id) | (pc.field("line_offset") != 0)
     left: list[Path] = []
     for path in run.files(head.table, head.day, head.day).get(head.day, []):
-        if not _rows([path], head.entry.file_id, 0):
+        if not _rows([path], _is_first_line(head.entry)):
             left.append(path)
             continue
-        rest = pq.read_table(path, filters=kept, partitioning=None)
+        rest = pq.read_table(path, filters=~_is_first_line(head.entry), partitioning=None)
         if rest.num_rows:
             left.append(run.write(head.table, head.day, rest))
     run.replace(head.table, {head.day: left})

@@ -90,7 +90,7 @@ def write_file(
     schema = _stored(table) if first is None else first.schema
     rows = 0
     with pq.ParquetWriter(path, schema, **_options(schema)) as writer:
-        for group in chain([first] if first else [], groups):
+        for group in chain([] if first is None else [first], groups):
             writer.write_table(group, row_group_size=row_group_rows)
             rows += group.num_rows
     sync(path)

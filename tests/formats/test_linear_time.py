@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from pipeline.formats import Rejected, known_formats
+from pipeline.formats import Format, Rejected, known_formats
 from pipeline.formats.pasted import compile_pasted
 from pipeline.formats.proposal import propose
 from pipeline.formats.w3c import W3cFormat
-from pipeline.formats.wrappers import WRAPPERS
+from pipeline.formats.wrappers import WRAPPERS, Wrapper
 from pipeline.settings import Settings
 
 LONG = 100_000
@@ -71,18 +71,18 @@ FORMATS = [
 
 
 @pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
-def test_formats(known: object) -> None:
+def test_formats(known: Format) -> None:
     with limit(LIMIT_S):
         for line in LINES:
             with suppress(Rejected):
-                known.parse_line(line)  # type: ignore[attr-defined]
+                known.parse_line(line)
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda wrapper: wrapper.name)
-def test_wrappers(wrapper: object) -> None:
+def test_wrappers(wrapper: Wrapper) -> None:
     with limit(LIMIT_S):
         for line in LINES:
-            wrapper.unwrap(line)  # type: ignore[attr-defined]
+            wrapper.unwrap(line)
 
 
 def test_directives_and_proposals() -> None:
