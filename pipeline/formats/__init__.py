@@ -28,8 +28,10 @@ __all__ = [
     "WrappedFormat",
     "check_formats",
     "find_format",
+    "format_as_read",
     "format_named",
     "known_formats",
+    "pasted_name",
 ]
 
 
@@ -45,7 +47,8 @@ def format_named(name: str | None, source: str, settings: Settings, state: str |
         name: of a format, also wrapped (`syslog:haproxy`); or a pasted format.
         source: whose settings count.
         settings: the settings.
-        state: what earlier lines of the file said of later ones.
+        state: what the ledger noted of the file's format: what earlier lines said of later ones, or the layout of a
+            pasted format, which counts where the settings no longer have one.
 
     Raises:
         SettingError: the source's pasted format cannot be read.
@@ -53,8 +56,10 @@ def format_named(name: str | None, source: str, settings: Settings, state: str |
     if name is None:
         return None
     pasted = settings.source(source).format
-    if name == _pasted_name(source) and pasted is not None and is_pasted(pasted):
+    if name == pasted_name(source) and pasted is not None and is_pasted(pasted):
         return _compiled(pasted, source, settings)
+    if name == pasted_name(source):
+        return LayoutFormat(name, state) if state else None
     if is_pasted(name):
         return _compiled(name, source, settings)
     if name == W3cFormat.name:
@@ -65,6 +70,20 @@ def format_named(name: str | None, source: str, settings: Settings, state: str |
     if inner is None or (mark and wrapper is None):
         return None
     return WrappedFormat(wrapper, inner) if wrapper else inner
+
+
+def format_as_read(name: str | None, source: str, settings: Settings, state: str | None) -> Format | None:
+    """Return the format by which a file's lines were first read, whatever the settings say now.
+
+    Args:
+        name: of the format, as the ledger has it.
+        source: the file's.
+        settings: the settings.
+        state: as in `format_named`.
+    """
+    if name == pasted_name(source) and state:
+        return LayoutFormat(name, state)
+    return format_named(name, source, settings, state)
 
 
 def find_format(lines: Sequence[str], settings: Settings, source: str = "") -> Format | None:
@@ -137,7 +156,8 @@ def _parses(known: LayoutFormat | JsonFormat, line: str) -> bool:
     return True
 
 
-def _pasted_name(source: str) -> str:
+def pasted_name(source: str) -> str:
+    """Return the name under which the ledger has a source's pasted format."""
     return f"pasted for {source}"
 
 
@@ -145,6 +165,6 @@ def _compiled(text: str, source: str, settings: Settings) -> LayoutFormat:
     who = {settings.visitor_field: "visitor_cookie", settings.user_field: "user_id"}
     who[settings.business_field] = "business_id"
     try:
-        return compile_pasted(text, _pasted_name(source), who)
+        return compile_pasted(text, pasted_name(source), who)
     except LayoutError as error:
         raise SettingError(f"sources.{source}.format: {error}") from error

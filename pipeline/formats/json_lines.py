@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pipeline.formats.fields import read_fields
 from pipeline.formats.reasons import Rejected
@@ -43,11 +43,13 @@ class JsonFormat:
         keys: field by key of the object, `a/b` for key b of the object at a, `a/0` for the first of a list; what has no
             field is kept in `extra`.
         is_strict: a value that is no text or number where a field is wanted spoils the line; else it goes to `extra`.
+        is_text: as of `LayoutFormat`.
     """
 
     name: str
     keys: Mapping[str, str]
     is_strict: bool = False
+    is_text: ClassVar[bool] = False
 
     @property
     def is_flat(self) -> bool:

@@ -11,13 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
-from pipeline.formats.fields import NUMBERS, TEXTS, UNCLOSED, read_fields
+from pipeline.formats.fields import ABSENT, UNCLOSED, read_fields, write_field
 from pipeline.formats.reasons import Rejected
-from pipeline.formats.times import write_clf_clock
 
-ABSENT = "-"
 _PLAIN = r"([^ \"]\S*+|\"\")"
 _QUOTED = r'((?:[^"\\]|\\.)*+)'
 _CLOCK = r"([^ \]]*+) ([^ \]]*+)"
@@ -52,11 +50,13 @@ class LayoutFormat:
         name: shown in the ledger.
         layout: fields in braces and fixed texts; two spaces stand for one or more, and `{*name}` is all that follows.
         adjust: puts values right that mean something only together, before they are read.
+        is_text: whether lines can be written out again byte for byte, which those of JSON cannot.
     """
 
     name: str
     layout: str
     adjust: Callable[[Values], None] | None = None
+    is_text: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Look whether lines can be read by the layout.
@@ -137,35 +137,28 @@ class LayoutFormat:
     def write_line(self, row: Mapping[str, Any]) -> str | None:
         """Write a line again from a row of `raw_requests`.
 
+        Args:
+            row: values by column, as `parse_line` gives them; absent ones may be None.
+
         Returns:
-            The line as it was read, but that a leap second is written as the next one; None where the row does not hold
-            it all: for layouts with a time of another form, a duration, or values that were put right.
+            The line, as far as the row tells it. A row does not tell everything: how many digits a number had, for
+            instance, or what `adjust` put right. So it may differ from the line that was read, and whoever relies on
+            it compares the two (`line` of `raw_requests` holds those that differ). None where a value cannot be
+            written at all.
         """
-        if self.adjust is not None or not self.items:
+        if self.adjust is not None:
             return None
         extra = json.loads(row.get("extra") or "{}")
         is_unclosed = extra.pop(UNCLOSED, None) is not None
-        texts = [_written(item.field, row, extra) for item in self.items]
-        if None in texts:
-            return None
-        marks = ('"{}"' if item.is_quoted else "[{}]" if item.field == "clock" else "{}" for item in self.items)
-        line = " ".join(mark.format(text) for mark, text in zip(marks, texts, strict=True))
+        texts = self._texts
+        written = [texts[0]]
+        for name, after in zip(texts[1::2], texts[2::2], strict=True):
+            text = write_field(name.lstrip("*"), row, extra)
+            if text is None:
+                return None
+            written += (text, after.replace("  ", " "))
+        line = "".join(written)
         return line.removesuffix('"') if is_unclosed else line
-
-
-def _written(name: str, row: Mapping[str, Any], extra: Mapping[str, Any]) -> str | None:
-    if name == "clock":
-        return write_clf_clock(row["occurred_at"], row.get("zone") or "")
-    if name == "request" and row.get("method") is not None:
-        return f"{row['method']} {row['target']} {row['protocol']}"
-    if name in ("status", "bytes_sent") or name in TEXTS:
-        value = row.get(name)
-        return ABSENT if value is None else str(value)
-    if name in NUMBERS or name in ("time", "local_clock"):
-        return None
-    if name == "quoted_1" and row.get("forwarded_for") is not None:
-        return str(row["forwarded_for"])
-    return str(extra.get(name, ABSENT))
 
 
 def _literal(text: str) -> str:

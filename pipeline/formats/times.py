@@ -20,6 +20,7 @@ _CLF_WIDTH = len("17/May/2015:10:05:03")
 _DIGIT_PLACES = (0, 1, 7, 8, 9, 10, 12, 13, 15, 16, 18, 19)
 _PUNCTUATION = {2: b"/", 6: b"/", 11: b":", 14: b":", 17: b":"}
 _CLF = re.compile(r"(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d)", re.ASCII)
+_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _ZONE = re.compile(r"([+-])([01]\d|2[0-3])([0-5]\d)")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
@@ -88,14 +89,27 @@ def read_clf_clock(text: str) -> int | None:
     return (days * 86_400 + hour * 3_600 + minute * 60 + second) * MICROS
 
 
-def write_clf_clock(at: datetime, zone: str) -> str | None:
-    """Write an instant as the common log does, with its zone; None where that is no zone such as `+0330`."""
+def write_clf_clock(micros: int, zone: str) -> str | None:
+    """Write an instant, in microseconds, as the common log does; None where the zone is not such as `+0330`."""
     ahead = read_zone(zone)
     if ahead is None:
         return None
-    local = at.astimezone(UTC) + timedelta(microseconds=ahead)
+    local = _EPOCH_START + timedelta(microseconds=micros + ahead)
     month = list(_MONTHS)[local.month - 1].decode()
     return f"{local:%d}/{month}/{local.year:04}:{local:%H:%M:%S} {zone}"
+
+
+def write_instant(micros: int, zone: str) -> str | None:
+    """Write an instant, in microseconds, in ISO 8601 with a zone such as `Z`, `+0330` or `+03:30`, else None.
+
+    Digits of the second are none, three or six, as few as hold the instant.
+    """
+    ahead = 0 if zone == "Z" else read_zone(zone.replace(":", ""))
+    if ahead is None:
+        return None
+    local = _EPOCH_START + timedelta(microseconds=micros + ahead)
+    unit = "seconds" if micros % MICROS == 0 else "milliseconds" if micros % 1000 == 0 else "microseconds"
+    return f"{local.replace(tzinfo=None).isoformat(timespec=unit)}{zone}"
 
 
 def read_local_clock(text: str) -> int | None:

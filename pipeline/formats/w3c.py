@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 from urllib.parse import unquote
 
 from pipeline.formats.fields import read_fields
@@ -64,6 +65,7 @@ class W3cFormat:
         software: what wrote it.
         date: the last `#Date:`, for logs whose lines have a time only.
         zone: `#GMT-Offset:`; times are UTC without one.
+        is_text: as of `LayoutFormat`.
     """
 
     fields: tuple[str, ...] | None = None
@@ -71,6 +73,7 @@ class W3cFormat:
     date: str | None = None
     zone: str | None = None
     name: str = NAME
+    is_text: ClassVar[bool] = True
 
     comment = b"#"
 

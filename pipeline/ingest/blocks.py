@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import zstandard
 
 BLOCK_BYTES = 8 << 20
@@ -223,6 +224,10 @@ class Block:
     def line(self, number: int) -> bytes:
         """Return one line without its newline."""
         return self.data[self.starts[number] : self.ends[number]]
+
+    def lines(self, chosen: Mask) -> pa.Array:
+        """Return chosen lines without their newlines, as binary."""
+        return pa.array([self.line(number) for number in np.flatnonzero(chosen).tolist()], pa.binary())
 
     def blank(self) -> Mask:
         """Which lines are empty."""

@@ -93,7 +93,7 @@ def examine(path: Path, settings: Settings) -> DoctorReport:
             known = known.after_block(item.data)
         report.lines += len(item)
         report.kept += parsed.kept.num_rows
-        report.blank += parsed.blank
+        report.blank += parsed.blank.num_rows
         _note(report, parsed.rejected)
         _note_span(report, parsed.kept)
         addresses.update(_counted(parsed.kept["ip"]))

@@ -12,14 +12,15 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from pipeline.dictionaries import codes_and_values, from_codes
-from pipeline.formats.fields import NUMBERS, TEXTS, split_request
-from pipeline.formats.layout import ABSENT, Item, LayoutFormat
+from pipeline.formats.fields import ABSENT, NUMBERS, TEXTS, split_request, write_again
+from pipeline.formats.layout import Item, LayoutFormat
 from pipeline.formats.times import read_clf_clocks, read_zone
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.columns import line_table, spread
 from pipeline.ingest.fast_fields import Taken, further_columns, number_column, time_columns
 
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+_POWERS = 10 ** np.arange(1, 19, dtype=np.int64)
 _NUMBERS = {"status": pa.int16(), "bytes_sent": pa.int64()}
 _QUOTE, _SPACE = ord('"'), ord(" ")
 _ESCAPED, _HIDDEN = b'\\"', b"\x01"
@@ -37,6 +38,7 @@ def read_block(block: Block, known: LayoutFormat, skip: Mask) -> tuple[pa.Table,
     Returns:
         Columns of LINE_SCHEMA for the lines it vouches for, in order, and which further lines need the exact path.
     """
+    as_written = block
     block, unhidable = _with_escaped_quotes_hidden(block)
     care = skip | unhidable | _misquoted(block, known)
     plain = np.flatnonzero(~care)
@@ -52,6 +54,9 @@ def read_block(block: Block, known: LayoutFormat, skip: Mask) -> tuple[pa.Table,
     plain = np.delete(plain, misfits)
     columns, vouched = _meanings(table, known)
     columns["line_offset"] = pa.array(block.starts[plain] + block.offset)
+    untold = _untold(table, known) | (_told_lengths(table, known) != (block.ends - block.starts)[plain])
+    if untold.any():
+        columns["line"] = _lines_where(as_written, plain, untold)
     parsed = line_table(columns, len(plain))
     if not vouched.all():
         parsed = parsed.filter(pa.array(vouched))
@@ -192,6 +197,46 @@ def _meanings(table: pa.Table, known: LayoutFormat) -> tuple[dict[str, pa.Array]
     if "bytes_sent" in columns:
         vouched &= columns["bytes_sent"].fill_null(0).to_numpy(zero_copy_only=False) >= 0
     return columns, vouched
+
+
+def _untold(table: pa.Table, known: LayoutFormat) -> Mask:
+    """Rows with a text that was read as an instant or a number and is not the one that would be written for it."""
+    untold = np.zeros(table.num_rows, dtype=np.bool_)
+    for item in known.items:
+        name = item.field
+        if name in _NUMBERS or name not in (*NUMBERS, "clock", "time", "local_clock"):
+            continue
+        codes, values = codes_and_values(table[name])
+        if name == "clock":
+            changed = pc.ends_with(values, ":60").to_numpy(zero_copy_only=False)
+        else:
+            changed = np.array([write_again(name, text) != text for text in values.to_pylist()], dtype=np.bool_)
+        if changed.any():
+            untold |= np.append(changed, False)[codes]
+    return untold
+
+
+def _told_lengths(table: pa.Table, known: LayoutFormat) -> npt.NDArray[np.int64]:
+    """How long each line is if its whole numbers are written without zeros in front."""
+    quotes = 2 * sum(item.is_quoted for item in known.items)
+    lengths = np.full(table.num_rows, quotes + table.num_columns - 1, dtype=np.int64)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if name in _NUMBERS:
+            numbers = column.combine_chunks()
+            digits = np.searchsorted(_POWERS, numbers.fill_null(0).to_numpy(zero_copy_only=False), side="right")
+            lengths += 1 + digits
+            continue
+        codes, values = codes_and_values(column)
+        lengths += np.append(pc.binary_length(values).to_numpy(zero_copy_only=False), len(ABSENT))[codes]
+    return lengths
+
+
+def _lines_where(block: Block, numbers: npt.NDArray[np.int64], chosen: Mask) -> pa.Array:
+    """The lines of some rows, null for the others."""
+    wanted = np.zeros(len(block), dtype=np.bool_)
+    wanted[numbers[chosen]] = True
+    places = np.cumsum(chosen) - 1
+    return block.lines(wanted).take(pa.array(places, mask=~chosen))
 
 
 def _clock_columns(table: pa.Table, vouched: Mask) -> dict[str, pa.Array]:

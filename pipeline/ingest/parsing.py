@@ -5,6 +5,7 @@ Which file the block is of, and whether its lines were seen before, does not bel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,8 @@ import pyarrow as pa
 
 from pipeline.formats import Format, JsonFormat, LayoutFormat, W3cFormat, WrappedFormat
 from pipeline.ingest import fast_json, fast_text
-from pipeline.ingest.blocks import LONGEST_LINE, Block, Mask
-from pipeline.ingest.columns import ParsedLines, line_table, rows_table
+from pipeline.ingest.blocks import Block, Mask, Offsets
+from pipeline.ingest.columns import BLANK_SCHEMA, ParsedLines, line_table, rows_table
 from pipeline.ingest.exact_path import read_lines
 
 
@@ -25,8 +26,8 @@ def parse_block(block: Block, known: Format | None) -> ParsedLines:
         known: their format; None where none was found, and then every line is rejected.
 
     Returns:
-        Kept lines as columns in the order of the lines, rejected lines with their reason, and the count of blank ones,
-        a format's own comments among them. The three sum to the block's lines.
+        Kept lines as columns in the order of the lines, rejected lines with their reason, and blank ones, a format's
+        own comments among them. The three sum to the block's lines.
     """
     if isinstance(known, WrappedFormat):
         return _parse_wrapped(block, known)
@@ -39,7 +40,26 @@ def parse_block(block: Block, known: Format | None) -> ParsedLines:
     if rows:
         parsed = pa.concat_tables([parsed, rows_table(rows)]).unify_dictionaries()
         parsed = parsed.take(pa.array(np.argsort(parsed["line_offset"].to_numpy(), kind="stable")))
-    return ParsedLines(parsed, rejected, int(blank.sum()))
+    return ParsedLines(parsed, rejected, _blank_lines(block, blank))
+
+
+def parse_lines(lines: Sequence[bytes], offsets: Offsets, known: Format | None) -> ParsedLines:
+    """Parse lines that do not follow each other, as `parse_block` does.
+
+    Args:
+        lines: without their newlines.
+        offsets: where each begins in its file.
+        known: their format.
+    """
+    block = Block(b"\n".join((*lines, b"")), 0)
+    return _placed(parse_block(block, known), block, lines, offsets)
+
+
+def with_whole_lines(kept: pa.Table, block: Block) -> pa.Table:
+    """Keep each line of a block as it was written, for lines that are not read by their file's own format."""
+    places = _numbers(kept["line_offset"], block)
+    texts = pa.array([block.line(number) for number in places], pa.binary())
+    return kept.set_column(kept.schema.get_field_index("line"), kept.schema.field("line"), texts)
 
 
 def _fast_path(block: Block, known: Format | None, skip: Mask) -> tuple[pa.Table, Mask]:
@@ -50,24 +70,63 @@ def _fast_path(block: Block, known: Format | None, skip: Mask) -> tuple[pa.Table
     return line_table({}, 0), ~skip
 
 
+def _blank_lines(block: Block, blank: Mask) -> pa.Table:
+    numbers = np.flatnonzero(blank)
+    texts = [block.line(number) or None for number in numbers.tolist()]
+    return pa.Table.from_arrays(
+        [pa.array(block.starts[numbers] + block.offset), pa.array(texts, pa.binary())], schema=BLANK_SCHEMA
+    )
+
+
 def _parse_wrapped(block: Block, known: WrappedFormat) -> ParsedLines:
-    """Parse the lines inside of a wrapper; they keep the place, and where they are rejected the text, of their own."""
+    """Parse the lines inside of a wrapper, and keep what stood in front of them."""
     lines = [block.line(number) for number in range(len(block))]
-    texts = (line.decode("utf-8", "surrogateescape") for line in lines)
+    texts = [line.decode("utf-8", "surrogateescape") for line in lines]
     bare = [known.wrapper.unwrap(text).encode("utf-8", "surrogateescape") for text in texts]
     inner = Block(b"\n".join((*bare, b"")), 0)
     parsed = parse_block(inner, known.inner)
-    places = np.searchsorted(inner.starts, parsed.kept["line_offset"].to_numpy())
-    offsets = pa.array(block.starts[places] + block.offset)
-    kept = parsed.kept.set_column(parsed.kept.schema.get_field_index("line_offset"), "line_offset", offsets)
-    numbers = np.searchsorted(inner.starts, [line.offset for line in parsed.rejected]).tolist()
-    rejected = [
-        replace(
-            line,
-            offset=int(block.starts[number]) + block.offset,
-            text=lines[number][:LONGEST_LINE],
-            length=len(lines[number]),
-        )
-        for line, number in zip(parsed.rejected, numbers, strict=True)
-    ]
-    return ParsedLines(kept, rejected, parsed.blank)
+    if known.is_text:
+        parsed.kept = _with_prefixes(parsed.kept, inner, lines)
+    return _placed(parsed, inner, lines, block.starts + block.offset)
+
+
+def _with_prefixes(kept: pa.Table, inner: Block, lines: Sequence[bytes]) -> pa.Table:
+    """Give what stood in front of each line; the whole line where that is no text, or the line cannot be told."""
+    prefixes: list[str | None] = []
+    wholes: list[bytes | None] = []
+    for number, is_untold in zip(
+        _numbers(kept["line_offset"], inner), kept["line"].is_valid().to_pylist(), strict=True
+    ):
+        line, bare = lines[number], inner.line(number)
+        before = line.removesuffix(bare)
+        try:
+            prefixes.append(before.decode("utf-8") or None)
+        except UnicodeDecodeError:
+            prefixes.append(None)
+        is_told = not is_untold and (prefixes[-1] or "").encode("utf-8") + bare == line
+        wholes.append(None if is_told else line)
+    for name, values in (("line_prefix", prefixes), ("line", wholes)):
+        place = kept.schema.get_field_index(name)
+        kept = kept.set_column(place, kept.schema.field(place), pa.array(values, kept.schema.field(place).type))
+    return kept
+
+
+def _numbers(offsets: pa.ChunkedArray, block: Block) -> list[int]:
+    return np.searchsorted(block.starts, offsets.to_numpy() - block.offset).tolist()
+
+
+def _placed(parsed: ParsedLines, block: Block, lines: Sequence[bytes], offsets: Offsets) -> ParsedLines:
+    """Give lines that were parsed in a block made for them the text and the place that are their own."""
+
+    def moved(table: pa.Table) -> pa.Table:
+        places = pa.array(offsets[_numbers(table["line_offset"], block)])
+        return table.set_column(table.schema.get_field_index("line_offset"), "line_offset", places)
+
+    blank = moved(parsed.blank)
+    texts = pa.array([lines[number] or None for number in _numbers(parsed.blank["line_offset"], block)], pa.binary())
+    rejected = []
+    for line in parsed.rejected:
+        number = int(np.searchsorted(block.starts, line.offset - block.offset))
+        text = lines[number]
+        rejected.append(replace(line, offset=int(offsets[number]), text=text, length=len(text)))
+    return ParsedLines(moved(parsed.kept), rejected, blank.set_column(1, "line", texts))
