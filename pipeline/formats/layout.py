@@ -165,12 +165,21 @@ def _literal(text: str) -> str:
     return "".join(" ++" if piece == "  " else re.escape(piece) for piece in re.split(r"(  )", text))
 
 
+def _is_bar(text: str) -> bool:
+    """Tell separators such as ` | `, between which a value may hold spaces."""
+    return text in (" | ", " || ", " ; ")
+
+
 def _group(name: str, before: str, after: str) -> str:
     """The pattern of a field, by what stands round it."""
     if name.startswith("*") or (not after and before and not before.endswith(" ")):
         return "(.*+)"
     if name == "clock":
         return _CLOCK
+    if _is_bar(before) and not after:
+        return "(.*+)"
+    if _is_bar(after):
+        return f"((?:(?!{re.escape(after)}).)*+)"
     if not after or after.startswith(" "):
         return _PLAIN
     return _QUOTED if after.startswith('"') else f"([^{re.escape(after[0])}]*+)"

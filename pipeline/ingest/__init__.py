@@ -58,7 +58,7 @@ def ingest(run: Run, settings: Settings, progress: Progress | None = None) -> In
     Raises:
         FileNotFoundError: the landing folder does not exist.
     """
-    ledger = Ledger.from_table(_table(run, "ingested_files"))
+    ledger = Ledger.from_files(run.files("ingested_files").get(None, []))
     seen = {row["path"]: row for row in _table(run, "landing_files").to_pylist()}
     changed = changed_files(settings, {path: (row["size"], row["modified_ns"]) for path, row in seen.items()})
     report = IngestReport()

@@ -43,16 +43,20 @@ def parse_block(block: Block, known: Format | None) -> ParsedLines:
     return ParsedLines(parsed, rejected, _blank_lines(block, blank))
 
 
-def parse_lines(lines: Sequence[bytes], offsets: Offsets, known: Format | None) -> ParsedLines:
+def parse_lines(lines: Sequence[bytes], offsets: Offsets, known: Format, is_as_read: bool) -> ParsedLines:
     """Parse lines that do not follow each other, as `parse_block` does.
 
     Args:
         lines: without their newlines.
         offsets: where each begins in its file.
         known: their format.
+        is_as_read: whether it is the one by which their file was first read; else whole lines are kept.
     """
     block = Block(b"\n".join((*lines, b"")), 0)
-    return _placed(parse_block(block, known), block, lines, offsets)
+    parsed = parse_block(block, known)
+    if known.is_text and not is_as_read:
+        parsed.kept = with_whole_lines(parsed.kept, block)
+    return _placed(parsed, block, lines, offsets)
 
 
 def with_whole_lines(kept: pa.Table, block: Block) -> pa.Table:

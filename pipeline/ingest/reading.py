@@ -115,7 +115,7 @@ class FileReader:
             if is_new and known is None and _is_binary(item.data):
                 entry.problem, entry.state = "binary: not a log, no line was read", "damaged"
                 return Tail(0, b"")
-            pending.append(self._pool.submit(self._parse, item, known, entry.source, _is_as_read(entry, known)))
+            pending.append(self._pool.submit(self._parse, item, known, entry.source, is_as_read(entry, known)))
             if isinstance(known, W3cFormat):
                 known = known.after_block(item.data)
                 entry.format_state = known.state
@@ -158,7 +158,7 @@ class FileReader:
 
     def _parse(self, block: Block, known: Format | None, source: str, is_as_read: bool) -> ParsedLines:
         parsed = parse_block(block, known)
-        if not is_as_read:
+        if known is not None and known.is_text and not is_as_read:
             parsed.kept = with_whole_lines(parsed.kept, block)
         parsed.kept = hashed(apply_zone(parsed.kept, self._settings.source(source).time_zone))
         return parsed
@@ -177,7 +177,7 @@ class FileReader:
         if text and is_finished and tail.problem is None:
             zone = self._settings.source(entry.source).time_zone
             known = self._format_of_last(entry, text)
-            self._take(entry, _last_line(text, tail.offset, known, zone, _is_as_read(entry, known)))
+            self._take(entry, _last_line(text, tail.offset, known, zone, is_as_read(entry, known)))
             entry.bytes_read = tail.offset + len(text)
             text = b""
         self._writer.flush(entry)
@@ -207,7 +207,7 @@ def _overlong(item: Overlong) -> ParsedLines:
     return ParsedLines(line_table({}, 0), [line])
 
 
-def _is_as_read(entry: LedgerEntry, known: Format | None) -> bool:
+def is_as_read(entry: LedgerEntry, known: Format | None) -> bool:
     """Whether a format is that by which the file was first read: a pasted one may have changed in the settings."""
     return isinstance(known, W3cFormat) or entry.format_state in (None, getattr(known, "layout", None))
 

@@ -57,6 +57,14 @@ def test_a_file_is_written_out_again_as_it_was(demo: Demo, tmp_path: Path) -> No
     assert "0 files are 'nowhere.log'" in missing.output
 
 
+def test_rejected_lines_are_tried_again(demo: Demo) -> None:
+    wrong = trail(demo, "retry", "--reason", "ugly")
+    assert wrong.exit_code == 1
+    assert "no line is rejected for 'ugly'; reasons are" in wrong.output
+    assert "0 tried" in trail(demo, "retry", "--source", "nowhere").output
+    assert json.loads(trail(demo, "retry", "--source", "nowhere", "--json").output)["lines"]["tried"] == 0
+
+
 def test_a_user_is_found_by_part_of_an_email_and_told_of(demo: Demo) -> None:
     query = "select email from user_lookup where email is not null and visits > 2 order by user_id limit 1"
     email = json.loads(trail(demo, "sql", "--json", query).output)[0]["email"]
