@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.formats import Format, JsonFormat, LayoutFormat, W3cFormat, WrappedFormat
-from pipeline.ingest import fast_json, fast_text
+from pipeline.ingest import fast_json, fast_text, fast_w3c
 from pipeline.ingest.blocks import Block, Mask, Offsets
 from pipeline.ingest.columns import BLANK_SCHEMA, ParsedLines, line_table, rows_table
 from pipeline.ingest.exact_path import read_lines
@@ -71,6 +71,8 @@ def _fast_path(block: Block, known: Format | None, skip: Mask) -> tuple[pa.Table
         return fast_text.read_block(block, known, skip)
     if isinstance(known, JsonFormat) and known.is_flat:
         return fast_json.read_block(block, known, skip)
+    if isinstance(known, W3cFormat):
+        return fast_w3c.read_block(block, known, skip)
     return line_table({}, 0), ~skip
 
 
