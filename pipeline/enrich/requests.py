@@ -20,7 +20,7 @@ from pipeline.enrich.user_agents import UserAgentCache, parser_version
 from pipeline.enrich.visitors import Visitors
 from pipeline.settings import Settings
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 _MOST_REMEMBERED_BYTES = 256 << 20
 CHUNK_ROWS = 1_000_000
 

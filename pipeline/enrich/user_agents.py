@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 
 _LOG = logging.getLogger("trail")
 _MOST_KEPT = 500_000
+# Counted up when the engine's answer is read in another way: what was kept before is parsed again.
+_READING = "2"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ _NAMES = [field.name for field in fields(Client)]
 
 
 def parser_version() -> str:
-    """Name the engine and its patterns: meanings are kept only as long as it stays."""
-    return f"ua-parser {importlib.metadata.version('ua-parser')}/{importlib.metadata.version('ua-parser-builtins')}"
+    """Name the engine, its patterns and how they are read: meanings are kept only as long as these stay."""
+    engine, patterns = (importlib.metadata.version(name) for name in ("ua-parser", "ua-parser-builtins"))
+    return f"ua-parser {engine}/{patterns}/{_READING}"
 
 
 class UserAgentCache:
