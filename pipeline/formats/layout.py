@@ -11,18 +11,19 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import Any, ClassVar
 
 from pipeline.formats.fields import ABSENT, UNCLOSED, read_fields, write_field
 from pipeline.formats.reasons import Rejected
 
-_PLAIN = r"([^ \"]\S*+|\"\")"
+_PLAIN = r"([^ \"][^ ]*+|\"\")"
 _QUOTED = r'((?:[^"\\]|\\.)*+)'
 _CLOCK = r"([^ \]]*+) ([^ \]]*+)"
 _PARTS = re.compile(r"\{(\*?[A-Za-z_][A-Za-z0-9_:.-]*)\}")
 _ITEM = re.compile(r'\{(?P<plain>[^}*]+)\}|"\{(?P<quoted>[^}*]+)\}"|\[\{(?P<clock>clock)\}\]')
 
-Values = dict[str, str]
+Changes = dict[str, str | None]
 
 
 class LayoutError(ValueError):
@@ -43,19 +44,32 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """Puts values right that mean something only together, or otherwise than they are written.
+
+    Attributes:
+        fields: what it looks at.
+        changes: takes their texts, None for an absent one, and gives the fields that change; None takes one away.
+    """
+
+    fields: tuple[str, ...]
+    changes: Callable[..., Changes]
+
+
+@dataclass(frozen=True)
 class LayoutFormat:
     """A format with a layout.
 
     Attributes:
         name: shown in the ledger.
         layout: fields in braces and fixed texts; two spaces stand for one or more, and `{*name}` is all that follows.
-        adjust: puts values right that mean something only together, before they are read.
+        rules: applied in their order before values are read.
         is_text: whether lines can be written out again byte for byte, which those of JSON cannot.
     """
 
     name: str
     layout: str
-    adjust: Callable[[Values], None] | None = None
+    rules: tuple[Rule, ...] = ()
     is_text: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -90,11 +104,36 @@ class LayoutFormat:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """The exact form of a line. Possessive throughout, so that no line takes more than linear time."""
+        return re.compile("".join(self._forms))
+
+    @cached_property
+    def re2_pattern(self) -> str:
+        """The same for RE2, its groups named `f0`, `f1` and so on in the order of `names`.
+
+        RE2 knows no possessive quantifiers, and is linear without them. A value that is ended by a bar may hold the
+        bar here, where what follows asks for it; `bars` names those.
+        """
+        numbers = count()
+        form = ""
+        for text in self._forms:
+            bare = "(.*?)" if "(?!" in text else re.sub(r"(?<!\\)([*+?])\+", r"\1", text)
+            form += re.sub(r"(?<!\\)\((?!\?)", lambda _: f"(?P<f{next(numbers)}>", bare)
+        return f"^{form}$"
+
+    @cached_property
+    def bars(self) -> dict[str, str]:
+        """The separator that ends each field that is ended by one such as ` | `."""
         texts = self._texts
-        form = _literal(texts[0])
+        return {name: after for name, after in zip(texts[1::2], texts[2::2], strict=True) if _is_bar(after)}
+
+    @cached_property
+    def _forms(self) -> list[str]:
+        """Patterns of fixed texts and of fields in turn."""
+        texts = self._texts
+        forms = [_literal(texts[0])]
         for place in range(1, len(texts), 2):
-            form += _group(texts[place], *texts[place - 1 : place + 2 : 2]) + _literal(texts[place + 1])
-        return re.compile(form)
+            forms += (_group(texts[place], *texts[place - 1 : place + 2 : 2]), _literal(texts[place + 1]))
+        return forms
 
     @cached_property
     def unclosed_pattern(self) -> re.Pattern[str] | None:
@@ -108,7 +147,7 @@ class LayoutFormat:
         """What the fast path reads, between single spaces; empty where the layout does not allow it."""
         found = [_ITEM.fullmatch(text) for text in self.layout.split(" ")]
         is_timed = {"clock", "time", "local_clock"} & set(self.names)
-        is_simple = self.adjust is None and is_timed and not {"path", "query", "date"} & set(self.names)
+        is_simple = not self.rules and is_timed and not {"path", "query", "date"} & set(self.names)
         if not is_simple or not all(found):
             return ()
         return tuple(Item(item["plain"] or item["quoted"] or "clock", bool(item["quoted"])) for item in found if item)
@@ -130,8 +169,12 @@ class LayoutFormat:
         if found is None:
             raise Rejected("no_match")
         values = {name: value for name, value in zip(self.names, found.groups(), strict=True) if value != ABSENT}
-        if self.adjust is not None:
-            self.adjust(values)
+        for rule in self.rules:
+            for name, value in rule.changes(*(values.get(field) for field in rule.fields)).items():
+                if value is None:
+                    values.pop(name, None)
+                else:
+                    values[name] = value
         return read_fields(values, further)
 
     def write_line(self, row: Mapping[str, Any]) -> str | None:
@@ -142,11 +185,11 @@ class LayoutFormat:
 
         Returns:
             The line, as far as the row tells it. A row does not tell everything: how many digits a number had, for
-            instance, or what `adjust` put right. So it may differ from the line that was read, and whoever relies on
-            it compares the two (`line` of `raw_requests` holds those that differ). None where a value cannot be
+            instance, or what a rule put right. So it may differ from the line that was read, and whoever relies on it
+            compares the two (`line` of `raw_requests` holds those that differ). None where a value cannot be
             written at all.
         """
-        if self.adjust is not None:
+        if self.rules:
             return None
         extra = json.loads(row.get("extra") or "{}")
         is_unclosed = extra.pop(UNCLOSED, None) is not None
