@@ -97,7 +97,7 @@ def read_fields(values: Mapping[str, str], further: Mapping[str, object] | None 
     Args:
         values: its fields, the absent ones left out. Its time is `clock` and `zone` (of the common log), `time` (as
             `read_instant` reads it), `local_clock` (of HAProxy), or `date` and `time_of_day` (UTC, or of `zone`).
-            `path` and `query` together are a target.
+            `path` and `query` together are a target; a query without a path stays by itself.
         further: what is kept in `extra` beside the fields with no column of their own.
 
     Returns:
@@ -109,8 +109,8 @@ def read_fields(values: Mapping[str, str], further: Mapping[str, object] | None 
     rest: dict[str, object] = dict(further or {})
     texts = dict(values)
     row = _instant(texts)
-    path, query = texts.pop("path", None), texts.pop("query", None)
-    if path is not None:
+    if "path" in texts:
+        path, query = texts.pop("path"), texts.pop("query", None)
         texts["target"] = path if query is None else f"{path}?{query}"
     for name, text in texts.items():
         if name in NUMBERS:

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import count
 from typing import Any, ClassVar
 
-from pipeline.formats.fields import ABSENT, UNCLOSED, read_fields, write_field
+from pipeline.formats.fields import ABSENT, NUMBERS, UNCLOSED, read_fields, write_field
 from pipeline.formats.reasons import Rejected
 
 _PLAIN = r"([^ \"][^ ]*+|\"\")"
@@ -152,6 +152,20 @@ class LayoutFormat:
             return ()
         return tuple(Item(item["plain"] or item["quoted"] or "clock", bool(item["quoted"])) for item in found if item)
 
+    @cached_property
+    def is_told(self) -> bool:
+        """Whether rows can tell the line: nothing was put right, spaces are counted, and no two fields say the same."""
+        names = set(self.names)
+        columns = [NUMBERS[name][0] for name in self.names if name in NUMBERS]
+        is_twice = len(columns) > len(set(columns)) or any(
+            whole in names and parts & names
+            for whole, parts in (
+                ("request", {"method", "target", "protocol", "path", "query"}),
+                ("target", {"path", "query"}),
+            )
+        )
+        return not (self.rules or "  " in self.layout or "date" in names or is_twice)
+
     def parse_line(self, text: str) -> dict[str, object]:
         """Read one line exactly.
 
@@ -189,7 +203,7 @@ class LayoutFormat:
             compares the two (`line` of `raw_requests` holds those that differ). None where a value cannot be
             written at all.
         """
-        if self.rules:
+        if not self.is_told:
             return None
         extra = json.loads(row.get("extra") or "{}")
         is_unclosed = extra.pop(UNCLOSED, None) is not None
@@ -199,7 +213,7 @@ class LayoutFormat:
             text = write_field(name.lstrip("*"), row, extra)
             if text is None:
                 return None
-            written += (text, after.replace("  ", " "))
+            written += (text, after)
         line = "".join(written)
         return line.removesuffix('"') if is_unclosed else line
 

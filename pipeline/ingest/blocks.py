@@ -225,9 +225,10 @@ class Block:
         """Return one line without its newline."""
         return self.data[self.starts[number] : self.ends[number]]
 
-    def lines(self, chosen: Mask) -> pa.Array:
-        """Return chosen lines without their newlines, as binary."""
-        return pa.array([self.line(number) for number in np.flatnonzero(chosen).tolist()], pa.binary())
+    def lines(self, numbers: Offsets, chosen: Mask) -> pa.Array:
+        """Return some lines without their newlines, as binary; null for those not chosen."""
+        marked = zip(numbers.tolist(), chosen.tolist(), strict=True)
+        return pa.array([self.line(number) if is_chosen else None for number, is_chosen in marked], pa.binary())
 
     def blank(self) -> Mask:
         """Which lines are empty."""

@@ -13,12 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from pipeline.dictionaries import codes_and_values, from_codes
+from pipeline.dictionaries import codes_and_values
 from pipeline.formats import W3cFormat
-from pipeline.formats.fields import NUMBERS, TEXTS
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.columns import line_table
-from pipeline.ingest.fast_fields import Taken, further_columns, number_column, time_columns
+from pipeline.ingest.fast_fields import Taken, read_columns
 
 _MOST_HEADERS = 64  # in one block; a log with more is not worth it
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
@@ -80,10 +79,12 @@ def _read_run(block: Block, known: W3cFormat, first: int, last: int, care: Mask)
     if table.num_rows + len(misfits) != len(plain):
         return line_table({}, 0), is_read
     plain = np.delete(plain, misfits)
-    columns, vouched = _meanings(table, known, separator)
-    is_read[plain] = True
-    columns |= {"line_offset": pa.array(run.starts[plain] + run.offset), "line": run.lines(is_read)}
-    is_read[plain] = vouched
+    vouched = np.ones(table.num_rows, dtype=np.bool_)
+    fields = _fields(table, known, separator, vouched)
+    columns = read_columns(fields, vouched)
+    columns |= {"line_offset": pa.array(run.starts[plain] + run.offset), "line": run.lines(plain, vouched)}
+    is_target = [fields[name][0] >= 0 for name in ("path", "target", "method") if name in fields]
+    is_read[plain] = vouched = vouched & np.logical_or.reduce([np.zeros(len(plain), dtype=np.bool_), *is_target])
     return line_table(columns, len(plain)).filter(pa.array(vouched)), is_read
 
 
@@ -112,31 +113,6 @@ def _as_csv(data: bytes, width: int, separator: str) -> tuple[pa.Table, list[int
     return table, misfits
 
 
-def _meanings(table: pa.Table, known: W3cFormat, separator: str) -> tuple[dict[str, pa.Array], Mask]:
-    """Turn CSV columns into columns of LINE_SCHEMA, and say for which rows they hold."""
-    vouched = np.ones(table.num_rows, dtype=np.bool_)
-    fields = _fields(table, known, separator, vouched)
-    columns = _instants(fields, known, vouched)
-    if "path" in fields:
-        fields["target"] = _targets(fields)
-    further: dict[str, Taken] = {}
-    for name, taken in fields.items():
-        if name in NUMBERS:
-            column, numbers = number_column(name, taken, vouched)
-            columns[column] = numbers
-        elif name in TEXTS:
-            columns[name] = from_codes(*taken)
-        else:
-            further[name] = taken
-    if further:
-        columns |= further_columns(further, table.num_rows)
-    is_request = np.zeros(table.num_rows, dtype=np.bool_)
-    for name in ("target", "method"):
-        if name in fields:
-            is_request |= fields[name][0] >= 0
-    return columns, vouched & is_request
-
-
 def _fields(table: pa.Table, known: W3cFormat, separator: str, vouched: Mask) -> dict[str, Taken]:
     """Take the columns apart, each under its field's name; of one that occurs twice the first that is there counts."""
     fields: dict[str, Taken] = {}
@@ -155,6 +131,7 @@ def _fields(table: pa.Table, known: W3cFormat, separator: str, vouched: Mask) ->
         fields[name] = (codes, values)
     if "time-taken" in fields:
         _name_time_taken(fields, known)
+    _place_times(fields, known, table.num_rows)
     return fields
 
 
@@ -165,34 +142,13 @@ def _name_time_taken(fields: dict[str, Taken], known: W3cFormat) -> None:
         fields[name] = (np.where(units == name, codes, -1).astype(np.int32), values)
 
 
-def _instants(fields: dict[str, Taken], known: W3cFormat, vouched: Mask) -> dict[str, pa.Array]:
-    """Read day and time of day, once for each distinct pair."""
-    times, days = fields.pop("time_of_day", None), fields.pop("date", None)
-    if times is None:
-        vouched[:] = False
-        return {}
-    time_codes, time_values = times
-    day_codes, day_values = days or (np.full(len(vouched), -1, dtype=np.int32), pa.array([], pa.string()))
-    paired = (day_codes.astype(np.int64) + 1) * (len(time_values) + 1) + time_codes + 1
-    distinct, codes = np.unique(paired, return_inverse=True)
-    texts = []
-    for pair in distinct.tolist():
-        day, time = divmod(pair, len(time_values) + 1)
-        written = known.day(day_values[day - 1].as_py() if day else None)
-        texts.append(f"{written}T{time_values[time - 1].as_py()}{known.line_zone}" if written and time else "")
-    return time_columns("time", (codes.astype(np.int32), pa.array(texts, pa.string())), vouched)
-
-
-def _targets(fields: dict[str, Taken]) -> Taken:
-    """Put path and query together; where there is no path, a target that was written whole stays."""
-    path = from_codes(*fields.pop("path")).dictionary_decode()
-    target = path
-    if "query" in fields:
-        query = from_codes(*fields.pop("query")).dictionary_decode()
-        target = pc.if_else(pc.is_valid(query), pc.binary_join_element_wise(path, query, "?"), path)
-    if "target" in fields:
-        target = pc.coalesce(target, from_codes(*fields["target"]).dictionary_decode())
-    return codes_and_values(target)
+def _place_times(fields: dict[str, Taken], known: W3cFormat, rows: int) -> None:
+    """Give each line its day and its zone, those of the header where it has none."""
+    codes, values = fields.get("date", (np.full(rows, -1, dtype=np.int32), pa.array([], pa.string())))
+    days = [*(known.day(text) for text in values.to_pylist()), known.day(None)]
+    place = np.where(codes < 0, len(values), codes)
+    fields["date"] = codes_and_values(pa.array(days, pa.string()).take(pa.array(place)))
+    fields["zone"] = (np.zeros(rows, dtype=np.int32), pa.array([known.line_zone]))
 
 
 def _each(values: pa.Array, change: object) -> pa.Array:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.formats import Format, JsonFormat, LayoutFormat, W3cFormat, WrappedFormat
-from pipeline.ingest import fast_json, fast_text, fast_w3c
+from pipeline.ingest import fast_json, fast_layout, fast_text, fast_w3c
 from pipeline.ingest.blocks import Block, Mask, Offsets
 from pipeline.ingest.columns import BLANK_SCHEMA, ParsedLines, line_table, rows_table
 from pipeline.ingest.exact_path import read_lines
@@ -67,8 +67,8 @@ def with_whole_lines(kept: pa.Table, block: Block) -> pa.Table:
 
 
 def _fast_path(block: Block, known: Format | None, skip: Mask) -> tuple[pa.Table, Mask]:
-    if isinstance(known, LayoutFormat) and known.items:
-        return fast_text.read_block(block, known, skip)
+    if isinstance(known, LayoutFormat):
+        return (fast_text if known.items else fast_layout).read_block(block, known, skip)
     if isinstance(known, JsonFormat) and known.is_flat:
         return fast_json.read_block(block, known, skip)
     if isinstance(known, W3cFormat):
