@@ -139,6 +139,11 @@ def place_further(rest: dict[str, object]) -> dict[str, str]:
     return placed
 
 
+def encode_member(value: object) -> str:
+    """Write a key or a value of `extra`."""
+    return _ENCODER.encode(value)
+
+
 def _instant(texts: dict[str, str]) -> dict[str, object]:
     """Take the time out of a line's texts."""
     if "clock" in texts:

@@ -14,7 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.dictionaries import Codes, codes_and_values, from_codes
-from pipeline.formats.fields import NUMBERS, TEXTS, place_further, split_request, write_again
+from pipeline.formats.fields import (
+    NUMBERS,
+    TEXTS,
+    encode_member,
+    looks_forwarded,
+    split_request,
+    write_again,
+)
 from pipeline.formats.layout import LayoutFormat, Rule
 from pipeline.formats.reasons import Rejected
 from pipeline.formats.times import read_clf_clocks, read_instant, read_local_clock, read_zone
@@ -24,6 +31,7 @@ Mask = npt.NDArray[np.bool_]
 Taken = tuple[Codes, pa.Array]
 _Value = TypeVar("_Value")
 _KINDS = {"status": pa.int16(), "bytes_sent": pa.int64(), "duration_ms": pa.float64()}
+_ESCAPED_IN_JSON = r'["\\\x00-\x1f\x7f]'
 _WHOLE = r"\A[0-9]{1,18}\z"
 
 
@@ -90,7 +98,9 @@ def apply_rule(fields: dict[str, Taken], rule: Rule, rows: int) -> None:
 
 def untold_rows(fields: Mapping[str, Taken], known: LayoutFormat, rows: int) -> Mask:
     """Tell the rows with a text that, once read, would be written otherwise: a number with zeros in front, say."""
-    untold = np.full(rows, not known.is_told)
+    if not known.is_told:
+        return np.ones(rows, dtype=np.bool_)
+    untold = np.zeros(rows, dtype=np.bool_)
     for name, (codes, values) in fields.items():
         if name == "clock":
             changed = pc.ends_with(values, ":60").to_numpy(zero_copy_only=False)
@@ -208,19 +218,34 @@ def _or_none(reader: Callable[[str], _Value], text: str) -> _Value | None:
 
 
 def further_columns(fields: Mapping[str, Taken], rows: int) -> dict[str, pa.Array]:
-    """Place fields that have no column of their own, once for each distinct combination of them."""
-    distinct, inverse = _combined([codes for codes, _ in fields.values()], rows)
-    placed = []
-    for row in distinct:
-        given: dict[str, object] = {
-            name: values[int(codes[row])].as_py() for name, (codes, values) in fields.items() if codes[row] >= 0
-        }
-        placed.append(place_further(given))
-    return {
-        name: spread(pa.array([entry.get(name) for entry in placed], pa.string()), inverse.astype(np.int32))
-        for name in ("forwarded_for", "extra")
-        if any(name in entry for entry in placed)
-    }
+    """Place fields that have no column of their own, as `formats.fields.place_further` does those of one line."""
+    left = dict(fields)
+    columns: dict[str, pa.Array] = {}
+    if "quoted_1" in left:
+        codes, values = left["quoted_1"]
+        forwarded = np.append(np.array([looks_forwarded(text) for text in values.to_pylist()], dtype=np.bool_), False)[
+            codes
+        ]
+        if forwarded.any():
+            columns["forwarded_for"] = from_codes(np.where(forwarded, codes, -1).astype(np.int32), values)
+            left["quoted_1"] = (np.where(forwarded, -1, codes).astype(np.int32), values)
+    members = [
+        spread(_members(name, values), codes).dictionary_decode() for name, (codes, values) in sorted(left.items())
+    ]
+    within = pa.nulls(rows, pa.string())
+    for member in members:
+        within = pc.coalesce(pc.binary_join_element_wise(within, member, ", "), within, member)
+    if within.null_count < rows:
+        columns["extra"] = pc.binary_join_element_wise("{", within, "}", "").dictionary_encode()
+    return columns
+
+
+def _members(name: str, values: pa.Array) -> pa.Array:
+    """Write each value as a member of a JSON object, as `json` does."""
+    key = encode_member(name)
+    if pc.any(pc.match_substring_regex(values, _ESCAPED_IN_JSON)).as_py():
+        return pa.array([f"{key}: {encode_member(value)}" for value in values.to_pylist()], pa.string())
+    return pc.binary_join_element_wise(f'{key}: "', values, '"', "")
 
 
 def _request_parts(requests: pa.Array) -> dict[str, pa.Array]:
