@@ -44,6 +44,11 @@ class GeoDatabase:
         self._is_broken = False
         self.version = f"{meta.database_type} {meta.build_epoch}"
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a look-up failed, after which every place is unknown."""
+        return self._is_broken
+
     def place(self, address: str) -> Place:
         """Return country, region and city of an address; None for what is not known."""
         ip = read_address(address)
