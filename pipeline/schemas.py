@@ -259,7 +259,7 @@ REQUESTS = _table(
         ("referrer_name", WORD, "name of the search engine, network, assistant or mail service, else its host"),
         *_CAMPAIGN,
         ("extra", WORD, "as in raw_requests"),
-        ("enrichment_version", WORD, "version of the rules and databases that derived the columns above"),
+        ("enrichment_version", WORD, "version of the rules, settings and databases that derived the columns above"),
     ],
     by_day=True,
 )

@@ -69,6 +69,11 @@ class GeoDatabase:
         first = list(islice(places, _PROBED))
         return any(place != NOWHERE for place in chain(first, places))
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a look-up met a broken record, whose place stayed unknown."""
+        return self._is_known_broken
+
     def place(self, address: str) -> Place:
         """Return country, region and city of an address; None for what is not known.
 

@@ -65,5 +65,5 @@ def test_cache_forgets_what_was_read_in_another_way(tmp_path: Path, monkeypatch:
     kept = UserAgentCache(tmp_path)
     kept.client(FIREFOX)
     kept.save()
-    monkeypatch.setattr("pipeline.enrich.user_agents._READING", "of tomorrow")
+    monkeypatch.setattr("pipeline.enrich.version.RULES_VERSION", "of tomorrow")
     assert UserAgentCache(tmp_path)._clients == {}
