@@ -12,6 +12,7 @@ from pipeline.build import ranges_to_refresh, stale_whole
 from pipeline.build.stale import WHOLE_INPUTS
 from pipeline.ingest import known_versions
 from pipeline.ingest.landing import changed_files
+from pipeline.ingest.limits import limit_of
 from pipeline.settings import load_settings
 from pipeline.warehouse import StagedState, read_staged_table
 
@@ -52,13 +53,15 @@ def every_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 def new_lines() -> dg.RunRequest | dg.SkipReason:
     """Read the landing folder when something in it changed: a listing, no file is opened."""
     settings = load_settings()
+    landing, ingested = (read_staged_table(settings, name) for name in ("landing_files", "ingested_files"))
     try:
-        changed = changed_files(settings, known_versions(read_staged_table(settings, "landing_files")))
+        changed = changed_files(settings, known_versions(landing, ingested, settings))
     except FileNotFoundError as error:
         return dg.SkipReason(str(error))
     if not changed:
         return dg.SkipReason(f"nothing changed in {settings.landing}")
-    seen = "\n".join(f"{file.path} {file.size} {file.modified_ns}" for file in changed)
+    limits = [limit_of(file.size, settings).bytes for file in changed]
+    seen = "\n".join(f"{file.path} {file.version} {limit}" for file, limit in zip(changed, limits, strict=True))
     return dg.RunRequest(run_key=sha256(seen.encode()).hexdigest())
 
 

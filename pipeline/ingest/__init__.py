@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.ingest.day_files import DayWriter, Run, now
 from pipeline.ingest.landing import LandedFile, changed_files
 from pipeline.ingest.ledger import Ledger, LedgerEntry
+from pipeline.ingest.limits import STOPPED, limit_of
 from pipeline.ingest.reading import FileReader
 from pipeline.ingest.seams import mend
 from pipeline.schemas import LANDING_FILES
@@ -58,9 +59,10 @@ def ingest(run: Run, settings: Settings, progress: Progress | None = None) -> In
     Raises:
         FileNotFoundError: the landing folder does not exist.
     """
+    landing_files, ingested_files = _table(run, "landing_files"), _table(run, "ingested_files")
     ledger = Ledger.from_files(run.files("ingested_files").get(None, []))
-    seen = {row["path"]: row for row in _table(run, "landing_files").to_pylist()}
-    changed = changed_files(settings, {path: (row["size"], row["modified_ns"]) for path, row in seen.items()})
+    seen = {row["path"]: row for row in landing_files.to_pylist()}
+    changed = changed_files(settings, known_versions(landing_files, ingested_files, settings))
     report = IngestReport()
     if not changed:
         return report
@@ -94,9 +96,24 @@ def ingest(run: Run, settings: Settings, progress: Progress | None = None) -> In
     return report
 
 
-def known_versions(landing_files: pa.Table) -> dict[str, tuple[int, int]]:
-    """Size and modification time by path, from the rows of `landing_files`."""
-    return {row["path"]: (row["size"], row["modified_ns"]) for row in landing_files.to_pylist()}
+def known_versions(landing_files: pa.Table, ingested_files: pa.Table, settings: Settings) -> dict[str, tuple[int, int]]:
+    """Size and modification time of files as they were read, by path.
+
+    Args:
+        landing_files: that table's rows.
+        ingested_files: that table's rows.
+        settings: the limits; a file that was read up to one, and may now be read further, is left out.
+    """
+    stopped = {
+        row["file_id"]: row["bytes_read"] + row["bytes_waiting"]
+        for row in ingested_files.to_pylist()
+        if str(row["problem"]).startswith(STOPPED)
+    }
+    return {
+        row["path"]: (row["size"], row["modified_ns"])
+        for row in landing_files.to_pylist()
+        if row["file_id"] not in stopped or limit_of(row["size"], settings).bytes <= stopped[row["file_id"]]
+    }
 
 
 def _table(run: Run, name: str) -> pa.Table:

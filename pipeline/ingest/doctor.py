@@ -15,10 +15,11 @@ from pipeline.formats import REASONS, Format, W3cFormat, find_format
 from pipeline.formats.proposal import Proposal, propose
 from pipeline.ingest.blocks import Block, Overlong, Tail, cut_blocks, find_compression, read_pieces
 from pipeline.ingest.columns import RejectedLine
+from pipeline.ingest.limits import Limit, limit_of
 from pipeline.ingest.parsing import parse_block
 from pipeline.settings import Settings
 
-_MOST_BYTES = 256 << 20
+_ENOUGH = Limit(256 << 20, "enough was seen")
 _SAMPLES_A_REASON = 3
 _SAMPLED_LINES = 200
 _LONGEST_SAMPLE = 300
@@ -78,7 +79,8 @@ def examine(path: Path, settings: Settings) -> DoctorReport:
     known: Format | None = None
     first: Block | None = None
     has_forwarded = False
-    for item in cut_blocks(read_pieces(path, report.compression), 0):
+    limit = min(_ENOUGH, limit_of(path.stat().st_size, settings), key=lambda entry: entry.bytes)
+    for item in cut_blocks(read_pieces(path, report.compression, limit=limit), 0):
         if isinstance(item, Tail):
             _note_tail(report, item)
             break
@@ -99,9 +101,6 @@ def examine(path: Path, settings: Settings) -> DoctorReport:
         addresses.update(_counted(parsed.kept["ip"]))
         report.agents.update(_counted(parsed.kept["user_agent"]))
         has_forwarded |= parsed.kept["forwarded_for"].null_count < parsed.kept.num_rows
-        if item.offset > _MOST_BYTES:
-            report.is_whole = False
-            break
     report.format = known.name if known else None
     if known is None and first is not None:
         report.proposal = propose(_sample(first))
@@ -115,11 +114,14 @@ def _sample(block: Block) -> list[str]:
 
 
 def _note_tail(report: DoctorReport, tail: Tail) -> None:
+    if tail.problem == _ENOUGH.problem:
+        report.is_whole = False
+        return
     if tail.problem:
         report.warnings.append(f"the file is damaged: {tail.problem}; what comes before is readable")
-    if tail.text:
-        report.warnings.append(f"the last line has no newline yet ({len(tail.text)} bytes): it waits for its end")
-    if not tail.offset and not tail.text:
+    if tail.length:
+        report.warnings.append(f"the last line has no newline yet ({tail.length} bytes): it waits for its end")
+    if not tail.offset and not tail.length:
         report.warnings.append("the file is empty")
 
 

@@ -34,6 +34,7 @@ from pipeline.ingest.day_files import DayWriter
 from pipeline.ingest.exact_path import read_line
 from pipeline.ingest.landing import LandedFile
 from pipeline.ingest.ledger import HEAD_BYTES, Ledger, LedgerEntry, content_hash, new_file_id
+from pipeline.ingest.limits import limit_of
 from pipeline.ingest.line_hash import hashed
 from pipeline.ingest.parsing import parse_block, with_whole_lines
 from pipeline.settings import Settings
@@ -71,7 +72,9 @@ class FileReader:
         head = _first_bytes(path, compression, HEAD_BYTES)
         entry, hasher = self._recognise(path, landed, compression, head)
         entry.path, entry.compression = landed.path, compression
-        pieces = HashedPieces(read_pieces(path, compression, entry.bytes_read), hasher, entry.bytes_read)
+        limit = limit_of(landed.size, self._settings)
+        unread = read_pieces(path, compression, entry.bytes_read, limit=limit)
+        pieces = HashedPieces(unread, hasher, entry.bytes_read)
         tail = self._read_items(entry, cut_blocks(pieces, entry.bytes_read))
         if entry.problem is None:
             self._finish(entry, tail, pieces, is_finished=landed.is_rotated or compression != "none")
@@ -173,18 +176,17 @@ class FileReader:
 
     def _finish(self, entry: LedgerEntry, tail: Tail, pieces: HashedPieces, is_finished: bool) -> None:
         """Deal with what follows the last newline, and bring the entry up to date."""
-        text = tail.text
-        if text and is_finished and tail.problem is None:
+        if tail.length and is_finished and tail.problem is None:
             zone = self._settings.source(entry.source).time_zone
-            known = self._format_of_last(entry, text)
-            self._take(entry, _last_line(text, tail.offset, known, zone, is_as_read(entry, known)))
-            entry.bytes_read = tail.offset + len(text)
-            text = b""
+            known = self._format_of_last(entry, tail.text)
+            self._take(entry, _last_line(tail, known, zone, is_as_read(entry, known)))
+            tail = Tail(tail.offset + tail.length, b"")
+            entry.bytes_read = tail.offset
         self._writer.flush(entry)
-        entry.waiting_text, entry.bytes_waiting = text, len(text)
+        entry.waiting_text, entry.bytes_waiting = (b"" if tail.unheld else tail.text), tail.length
         entry.content_hash = pieces.hash_until(entry.bytes_read)
-        entry.problem = tail.problem or ("empty" if not entry.bytes_read and not text else None)
-        entry.state = "damaged" if tail.problem else ("growing" if text else "complete")
+        entry.problem = tail.problem or ("empty" if not entry.bytes_read and not tail.length else None)
+        entry.state = "damaged" if tail.problem else ("growing" if tail.length else "complete")
 
     def _format_of_last(self, entry: LedgerEntry, text: bytes) -> Format | None:
         """The file's format; where the last line is all there is, the one found by it."""
@@ -212,8 +214,11 @@ def is_as_read(entry: LedgerEntry, known: Format | None) -> bool:
     return isinstance(known, W3cFormat) or entry.format_state in (None, getattr(known, "layout", None))
 
 
-def _last_line(text: bytes, offset: int, known: Format | None, time_zone: str, is_as_read: bool) -> ParsedLines:
+def _last_line(last: Tail, known: Format | None, time_zone: str, is_as_read: bool) -> ParsedLines:
     """Read the last line of a finished file that does not end with a newline."""
+    if last.unheld:
+        return _overlong(Overlong(last.offset, last.text, last.length))
+    text, offset = last.text, last.offset
     if not text.strip(b"\r"):
         return ParsedLines(line_table({}, 0), blank=blank_line(offset, text or None))
     try:

@@ -6,7 +6,6 @@ import gzip
 import json
 import random
 import threading
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from pipeline.formats.json_lines import json_format
 from pipeline.formats.layout import LayoutFormat
 from pipeline.formats.layouts import named_layouts
 from pipeline.ingest import ingest
-from pipeline.ingest.blocks import Block, cut_blocks, read_pieces
+from pipeline.ingest.blocks import Block, cut_blocks
 from pipeline.ingest.exact_path import read_lines
 from pipeline.ingest.fast_text import read_block
 from pipeline.ingest.parsing import parse_block
@@ -80,13 +79,6 @@ def test_truncated_gzip_keeps_what_is_readable(tmp_path: Path, cut: int) -> None
     house.deliver("web/a.log.gz", gzip.compress(big))
     house.read()
     assert house.rows("select state, lines_kept from ingested_files") == [("complete", 600)]
-
-
-def test_gzip_with_garbage_behind(tmp_path: Path) -> None:
-    house = House(tmp_path)
-    house.deliver("web/a.log.gz", gzip.compress(WHOLE) + b"garbage")
-    house.read()
-    assert house.rows("select state, lines_kept from ingested_files") == [("damaged", len(LINES))]
 
 
 def test_empty_and_binary_files_have_an_entry(tmp_path: Path) -> None:
@@ -193,15 +185,6 @@ def test_any_bytes_in_any_pieces_add_up(data: bytes, cuts: list[int]) -> None:
         known = find_format([item.line(0).decode("utf-8", "backslashreplace")], Settings())
         parsed = parse_block(item, known)
         assert parsed.kept.num_rows + len(parsed.rejected) + parsed.blank.num_rows == len(item)
-
-
-def test_bomb_is_read_in_bounded_pieces(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.gz"
-    squeeze = zlib.compressobj(9, wbits=31)
-    path.write_bytes(b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(64)) + squeeze.flush())
-    sizes = [len(piece) for piece in read_pieces(path, "gzip")]
-    assert sum(sizes) == 64 << 20
-    assert max(sizes) <= 8 << 20
 
 
 def test_a_failed_ingest_leaves_no_thread(tmp_path: Path) -> None:
