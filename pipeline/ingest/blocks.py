@@ -12,12 +12,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import zstandard
+
+from pipeline.ingest.stores import Readable
 
 BLOCK_BYTES = 8 << 20
 LONGEST_LINE = 64 << 10
@@ -33,14 +34,14 @@ class Damaged(ValueError):
     """A compressed file that cannot be read to its end; what came before the damage has been given out."""
 
 
-def find_compression(path: Path) -> str:
+def find_compression(path: Readable) -> str:
     """Tell how a file is compressed by its first bytes: none, gzip, bzip2 or zstd."""
     with path.open("rb") as file:
         head = file.read(4)
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "none")
 
 
-def read_pieces(path: Path, compression: str, start: int = 0, piece_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
+def read_pieces(path: Readable, compression: str, start: int = 0, piece_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
     """Yield a file's decompressed bytes from `start` on, in pieces of bounded size.
 
     Raises:

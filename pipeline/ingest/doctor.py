@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from pipeline.formats.proposal import Proposal, propose
 from pipeline.ingest.blocks import Block, Overlong, Tail, cut_blocks, find_compression, read_pieces
 from pipeline.ingest.columns import RejectedLine
 from pipeline.ingest.parsing import parse_block
+from pipeline.ingest.stores import Readable
 from pipeline.settings import Settings
 
 _MOST_BYTES = 256 << 20
@@ -63,17 +63,18 @@ class DoctorReport:
         return found
 
 
-def examine(path: Path, settings: Settings) -> DoctorReport:
+def examine(name: str, path: Readable, settings: Settings) -> DoctorReport:
     """Look at a file, at the first 256 MB of a larger one.
 
     Args:
+        name: what it is called in the report.
         path: the file.
         settings: names of JSON fields, proxies.
 
     Raises:
         OSError: it cannot be read.
     """
-    report = DoctorReport(str(path), find_compression(path))
+    report = DoctorReport(name, find_compression(path))
     addresses: Counter[str | None] = Counter()
     known: Format | None = None
     first: Block | None = None

@@ -13,12 +13,10 @@ import pyarrow as pa
 from pipeline.schemas import TABLES, Table
 from pipeline.settings import Settings
 
-SPILL = "_spill"
-
 
 def open_connection(settings: Settings) -> duckdb.DuckDBPyConnection:
     """Open DuckDB with the settings' threads and memory, UTC, spilling to a folder of its own in the warehouse."""
-    spill = settings.warehouse / SPILL / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    spill = settings.spill / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
     connection = duckdb.connect(
         config={
             "threads": str(settings.threads),
