@@ -1,4 +1,4 @@
-"""Jobs, and what starts them: a daily schedule, a sensor on the landing folder, and one on stale days."""
+"""Jobs, and what starts them: a daily schedule, a sensor on the landing place, and one on stale days."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -7,19 +7,19 @@ from hashlib import sha256
 import dagster as dg
 
 from assets.raw import RAW
-from assets.resources import ONLY_STALE, SWEEP
+from assets.resources import ONLY_STALE, RECENT_ONLY, SWEEP
 from pipeline.build import ranges_to_refresh, stale_whole
 from pipeline.build.stale import WHOLE_INPUTS
-from pipeline.ingest import known_versions
-from pipeline.ingest.landing import changed_files
+from pipeline.ingest.landing import KnownFiles, changed_files, reopened
 from pipeline.ingest.limits import limit_of
+from pipeline.ingest.stores import open_place
 from pipeline.settings import load_settings
-from pipeline.warehouse import StagedState, read_staged_table
+from pipeline.warehouse import StagedState
 
 INGEST = dg.AssetSelection.assets(*RAW)
 WHOLE = dg.AssetSelection.assets(*WHOLE_INPUTS)
 
-ingest_job = dg.define_asset_job("ingest_new_lines", INGEST, description="Read what is new in the landing folder.")
+ingest_job = dg.define_asset_job("ingest_new_lines", INGEST, description="Read what is new in the landing place.")
 refresh_job = dg.define_asset_job(
     "refresh_days",
     dg.AssetSelection.all() - INGEST,
@@ -51,18 +51,20 @@ def every_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 @dg.sensor(job=ingest_job, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
 def new_lines() -> dg.RunRequest | dg.SkipReason:
-    """Read the landing folder when something in it changed: a listing, no file is opened."""
+    """Read the landing place when something recent in it changed: a listing, no file is opened."""
     settings = load_settings()
-    landing, ingested = (read_staged_table(settings, name) for name in ("landing_files", "ingested_files"))
+    state = StagedState(settings)
+    known = KnownFiles(state.files("landing_files").get(None, []))
+    again = reopened(known, state.files("ingested_files").get(None, []), settings)
     try:
-        changed = changed_files(settings, known_versions(landing, ingested, settings))
-    except FileNotFoundError as error:
+        changed = changed_files(open_place(settings), known, again, recent_only=True)
+    except OSError as error:
         return dg.SkipReason(str(error))
     if not changed:
         return dg.SkipReason(f"nothing changed in {settings.landing}")
     limits = [limit_of(file.size, settings).bytes for file in changed]
-    seen = "\n".join(f"{file.path} {file.version} {limit}" for file, limit in zip(changed, limits, strict=True))
-    return dg.RunRequest(run_key=sha256(seen.encode()).hexdigest())
+    seen = "\n".join(f"{tuple(file.listed)!r} {limit}" for file, limit in zip(changed, limits, strict=True))
+    return dg.RunRequest(run_key=sha256(seen.encode()).hexdigest(), tags={RECENT_ONLY: "yes"})
 
 
 @dg.sensor(jobs=[refresh_job, whole_job], minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)

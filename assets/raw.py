@@ -37,9 +37,9 @@ def spec(name: str, **more: Any) -> dg.AssetSpec:
 
 @dg.multi_asset(specs=[spec(name) for name in RAW], name="ingest")
 def raw_tables(warehouse: dg.ResourceParam[OpenWarehouse]) -> Iterator[Any]:
-    """Read what is new in the landing folder."""
+    """Read what is new in the landing place."""
     with warehouse.step() as run:
-        report = ingest(run, warehouse.settings, _LOG.info)
+        report = ingest(run, warehouse.settings, _LOG.info, warehouse.recent_only)
     counts = {f"lines_{name}": count for name, count in report.lines.items()}
     touched = ", ".join(day.isoformat() for day in report.days)
     more: dict[str, Any] = {"files": len(report.files), "days": touched, "unreadable": dict(report.unreadable)}

@@ -16,6 +16,7 @@ from pipeline.warehouse import Run, open_run
 
 ONLY_STALE = "trail/only_stale"
 SWEEP = "trail/sweep"
+RECENT_ONLY = "trail/recent_only"
 
 
 @dataclass
@@ -24,6 +25,7 @@ class OpenWarehouse:
 
     run: Run
     settings: Settings
+    recent_only: bool = False
     has_failed: bool = False
 
     @contextmanager
@@ -68,6 +70,6 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         settings = load_settings(Path(self.config) if self.config else None)
         tags = context.run.tags if context.run else {}
         with open_run(settings) as run:
-            warehouse = OpenWarehouse(run, settings)
+            warehouse = OpenWarehouse(run, settings, recent_only=RECENT_ONLY in tags)
             yield warehouse
             warehouse.finish(tags)

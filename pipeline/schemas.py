@@ -174,8 +174,8 @@ INGESTED_FILES = _table(
     ("file_id",),
     [
         ("file_id", TEXT, "hash of the source and of what the file held when first read"),
-        ("source", TEXT, "first-level folder of the landing folder"),
-        ("path", TEXT, "where it was last seen, relative to the landing folder"),
+        ("source", TEXT, "first-level folder of the landing place, or what a stream was said to be of"),
+        ("path", TEXT, "where it was last seen, relative to the landing place; - where it only came as a stream"),
         ("format", TEXT, "the format found; null where nothing was readable"),
         ("format_state", TEXT, "directives that hold in a W3C log, or the layout of a pasted format; else null"),
         ("compression", TEXT, "none, gzip, bzip2 or zstd"),
@@ -206,13 +206,14 @@ INGESTED_FILES = _table(
 LANDING_FILES = _table(
     "landing_files",
     "raw",
-    "a path in the landing folder",
+    "a path in the landing place",
     ("path",),
     [
-        ("path", TEXT, "relative to the landing folder"),
+        ("path", TEXT, "relative to the landing folder or prefix"),
         ("file_id", TEXT, "the file found there; null where it could not be read"),
         ("size", COUNT, "bytes when last read"),
         ("modified_ns", COUNT, "modification time when last read, ns since 1970"),
+        ("etag", TEXT, "an object's ETag when last read; null for a file in a folder"),
     ],
 )
 

@@ -17,6 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 CONFIG_NAME = "trail.toml"
+_OBJECT_STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\x00-\x1f\x7f]*)?", re.ASCII)
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -34,7 +35,7 @@ class RouteRule:
 
 @dataclass(frozen=True)
 class SourceSettings:
-    """What is particular to one source (a first-level folder of the landing folder)."""
+    """What is particular to one source (a first-level folder under the landing place)."""
 
     time_zone: str = "UTC"
     format: str | None = None
@@ -44,7 +45,7 @@ class SourceSettings:
 class Settings:
     """Every setting of Trail; the README's table is made from `DESCRIPTIONS`."""
 
-    landing: Path = Path("landing")
+    landing: Path | str = Path("landing")
     warehouse: Path = Path("warehouse")
     geoip: Path | None = None
     users: str | None = None
@@ -65,13 +66,18 @@ class Settings:
     ratio_limit: int = 1000
     grace_hours: int = 24
 
+    @property
+    def spill(self) -> Path:
+        """The folder for what is too large to be held in memory, for the length of a piece of work."""
+        return self.warehouse / "_spill"
+
     def source(self, name: str) -> SourceSettings:
         """Return the settings of source `name`, the defaults where it has none of its own."""
         return self.sources.get(name, SourceSettings())
 
 
 DESCRIPTIONS: dict[str, str] = {
-    "landing": "folder where logs arrive; a first-level folder under it is a source",
+    "landing": "folder where logs arrive, or `s3://bucket/prefix`; a first-level folder under it is a source",
     "warehouse": "folder of the tables",
     "geoip": "a MaxMind database file (MMDB), nested or flat schema; places stay unknown without it",
     "users": "a database URL, or a folder of CSV or Parquet files (users, memberships, businesses)",
@@ -161,6 +167,10 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
     def fail(expected: str) -> SettingError:
         return SettingError(f"{said} is {value!r}; it must be {expected}")
 
+    if name == "landing" and isinstance(value, str) and "://" in value:
+        if not _OBJECT_STORE.fullmatch(value):
+            raise fail("a folder, or s3://bucket/prefix")
+        return value
     if name in ("landing", "warehouse", "geoip"):
         if not isinstance(value, str) or not value:
             raise fail("a path")

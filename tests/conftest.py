@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -12,6 +14,7 @@ from assets.launch import RunSummary, run_everything
 from pipeline.demo import DemoPaths, make_demo
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse import connect
+from tests.buckets import Bucket, s3_server
 
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
 
@@ -47,3 +50,19 @@ def demo_tables(demo: Demo) -> Iterator[duckdb.DuckDBPyConnection]:
             path = demo.paths.truth / f"{name}.parquet"
             connection.execute(f"create view true_{name} as select * from read_parquet('{path}')")
         yield connection
+
+
+@pytest.fixture(scope="session")
+def s3_client() -> Iterator[Any]:
+    """A client of an S3 server on the loopback, which is the only one that the usual variables name."""
+    with pytest.MonkeyPatch.context() as patch, s3_server(patch) as client:
+        yield client
+
+
+_NUMBERS = count(1)
+
+
+@pytest.fixture
+def bucket(s3_client: Any) -> Bucket:
+    """An empty bucket."""
+    return Bucket(s3_client, f"logs-{next(_NUMBERS)}")

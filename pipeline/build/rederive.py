@@ -26,7 +26,7 @@ from pipeline.schemas import REQUESTS
 from pipeline.settings import Settings
 from pipeline.warehouse import Run, StagedState
 from pipeline.warehouse.files import sync, write_file
-from pipeline.warehouse.views import SPILL, open_connection
+from pipeline.warehouse.views import open_connection
 
 _TEXTS = [field.name for field in REQUESTS.schema if pa.types.is_dictionary(field.type)]
 _VERSION = "enrichment_version"
@@ -104,7 +104,7 @@ def open_rederivation(settings: Settings) -> Iterator[Rederivation]:
     Raises:
         RederiveError: the configured database of places cannot be read.
     """
-    folder = settings.warehouse / SPILL / f"rederive-{uuid.uuid4().hex[:8]}"
+    folder = settings.spill / f"rederive-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True)
     try:
         with open_connection(settings) as connection:

@@ -102,16 +102,22 @@ def explain(obj: Any, request_id: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file")
 @_json
 @click.pass_obj
-def doctor(obj: Any, file: Path, as_json: bool) -> None:
-    """Tell what a log file is: format, rejects with reasons, time span and zone, bots, and what to be warned of."""
+def doctor(obj: Any, file: str, as_json: bool) -> None:
+    """Tell what a log file is: format, rejects with reasons, time span and zone, bots, and what to be warned of.
+
+    FILE is a path, or an object such as s3://bucket/key.
+    """
     from pipeline.enrich import UserAgentCache
     from pipeline.enrich.bots import bot_signals
     from pipeline.ingest.doctor import examine
+    from pipeline.ingest.stores import open_file
 
-    report = examine(file, obj.settings)
+    settings = obj.settings
+    with open_file(file, settings) as data:
+        report = examine(file, data, settings)
     known = UserAgentCache(None)
     signals = bot_signals(list(report.agents), [known.client(agent) if agent else None for agent in report.agents])
     bots = sum(count for count, found in zip(report.agents.values(), signals, strict=True) if found)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.show import show_json
+from pipeline.cli.show import plain, show_json
 
 if TYPE_CHECKING:
     from pipeline.ingest.ledger import LedgerEntry
@@ -36,16 +39,29 @@ def run(obj: Any, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("stream", required=False, type=click.Choice(["-"]), metavar="[-]")
+@click.option("--source", help="whose stream it is, with -; default where it is not said")
 @_json
 @click.pass_obj
-def ingest(obj: Any, as_json: bool) -> None:
-    """Read new lines only; `trail run` later builds the days they touch and publishes."""
+def ingest(obj: Any, stream: str | None, source: str | None, as_json: bool) -> None:
+    """Read new lines only; `trail run` later builds the days they touch and publishes.
+
+    With - they are read from standard input, compressed or not: zcat old.gz | trail ingest - --source web1
+    """
     from pipeline.ingest import ingest as read_new_lines
+    from pipeline.ingest import ingest_stream
     from pipeline.warehouse import open_run
 
     settings = obj.settings
-    with open_run(settings) as opened:
-        report = read_new_lines(opened, settings, lambda text: click.echo(text, err=True))
+    if source is not None and stream is None:
+        raise click.UsageError("--source is for standard input: trail ingest - --source NAME")
+    with contextlib.ExitStack() as held:
+        spool = held.enter_context(_spooled_input(settings.spill)) if stream else None  # before others must wait
+        opened = held.enter_context(open_run(settings))
+        if spool is not None:
+            report = ingest_stream(opened, settings, _source(source), spool, _say)
+        else:
+            report = read_new_lines(opened, settings, _say)
         opened.stage()
     if as_json:
         show_json({"lines": report.lines, "days": report.days, "unreadable": report.unreadable})
@@ -53,7 +69,33 @@ def ingest(obj: Any, as_json: bool) -> None:
     click.echo(", ".join(f"{count:,} {name}" for name, count in report.lines.items()))
     click.echo(f"days touched: {', '.join(day.isoformat() for day in report.days) or 'none'}")
     for path, reason in report.unreadable.items():
-        click.echo(f"could not read {path}: {reason}", err=True)
+        _say(f"could not read {path}: {reason}")
+
+
+def _say(text: str) -> None:
+    click.echo(plain(text), err=True)
+
+
+def _source(name: str | None) -> str:
+    """Check the name of a source, which is what a folder could be called."""
+    from pipeline.ingest.landing import LOOSE_SOURCE
+
+    if name is None:
+        return LOOSE_SOURCE
+    if not name or "/" in name or name.startswith(".") or not name.isprintable():
+        raise click.UsageError(f"--source is {name!r}; it must be what a folder can be called")
+    return name
+
+
+@contextlib.contextmanager
+def _spooled_input(folder: Path) -> Iterator[Any]:
+    """Keep standard input for as long as it is read."""
+    from pipeline.ingest.spool import Spool
+
+    with contextlib.closing(Spool(folder)) as spool:
+        while piece := sys.stdin.buffer.read(1 << 20):
+            spool.write(piece)
+        yield spool
 
 
 @click.command()

@@ -5,25 +5,24 @@ What a request means does not belong here; that is `pipeline.enrich`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from itertools import count
 
 from pipeline.ingest.day_files import DayWriter, Run, now
-from pipeline.ingest.landing import LandedFile, changed_files
+from pipeline.ingest.landing import KnownFiles, LandedFile, changed_files, landed_stream, reopened
 from pipeline.ingest.ledger import Ledger, LedgerEntry
-from pipeline.ingest.limits import STOPPED, limit_of
 from pipeline.ingest.reading import FileReader
 from pipeline.ingest.seams import mend
-from pipeline.schemas import LANDING_FILES
+from pipeline.ingest.spool import Spool
+from pipeline.ingest.stores import Readable, open_place
 from pipeline.settings import Settings
 
 Progress = Callable[[str], None]
 
-__all__ = ["IngestReport", "ingest", "known_versions"]
+__all__ = ["IngestReport", "ingest", "ingest_stream"]
 
 _COUNTS = ("read", "kept", "rejected", "duplicate", "blank")
 
@@ -45,44 +44,92 @@ class IngestReport:
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
-def ingest(run: Run, settings: Settings, progress: Progress | None = None) -> IngestReport:
-    """Read what is new in the landing folder into `raw_requests`, `rejected_lines`, `duplicate_lines` and the ledger.
+def ingest(run: Run, settings: Settings, progress: Progress | None = None, recent_only: bool = False) -> IngestReport:
+    """Read what is new in the landing place into `raw_requests`, `rejected_lines`, `duplicate_lines` and the ledger.
 
     Args:
         run: an open run on the warehouse; nothing is visible to readers before it publishes.
         settings: where logs arrive, zones, formats, threads.
         progress: is told of each file in a sentence.
+        recent_only: leave out what `changed_files` may leave out.
 
     Returns:
         What was read and which days it touched.
 
     Raises:
-        FileNotFoundError: the landing folder does not exist.
+        OSError: the landing place cannot be listed.
     """
-    landing_files, ingested_files = _table(run, "landing_files"), _table(run, "ingested_files")
-    ledger = Ledger.from_files(run.files("ingested_files").get(None, []))
-    seen = {row["path"]: row for row in landing_files.to_pylist()}
-    changed = changed_files(settings, known_versions(landing_files, ingested_files, settings))
+    place = open_place(settings)
+    known = KnownFiles(run.files("landing_files").get(None, []))
+    again = reopened(known, run.files("ingested_files").get(None, []), settings)
+    changed = changed_files(place, known, again, recent_only)
     report = IngestReport()
     if not changed:
         return report
+    contents = place.fetch(file.listed for file in changed)
+    with closing(contents):
+        rows = _read(
+            run, settings, zip(changed, contents, strict=True), known, report, _counted(progress, len(changed))
+        )
+    if rows:
+        path, _ = run.write_parts("landing_files", None, known.with_rows(rows))
+        run.replace("landing_files", {None: [path]})
+    return report
+
+
+def ingest_stream(
+    run: Run, settings: Settings, source: str, data: Spool, progress: Progress | None = None
+) -> IngestReport:
+    """Read what is new in a stream, as if it were a file; it is known again by its content and lies nowhere.
+
+    Args:
+        run: as for `ingest`.
+        settings: as for `ingest`.
+        source: whose stream of lines it is.
+        data: the stream, spooled: it is read more than once.
+        progress: is told of it in a sentence.
+    """
+    report = IngestReport()
+    known = KnownFiles(run.files("landing_files").get(None, []))
+    _read(run, settings, [(landed_stream(source, data.size), data)], known, report, _counted(progress, 1))
+    return report
+
+
+def _read(
+    run: Run,
+    settings: Settings,
+    arrived: Iterable[tuple[LandedFile, Readable | OSError]],
+    known: KnownFiles,
+    report: IngestReport,
+    progress: Progress,
+) -> list[dict[str, object]]:
+    """Read files, bring the ledger up to date, and fill the report.
+
+    Returns:
+        Rows of `landing_files` for what was read.
+    """
+    ledger = Ledger.from_files(run.files("ingested_files").get(None, []))
     read_at = now()
     writer = DayWriter(run, ledger, read_at)
     reader = FileReader(settings, ledger, writer)
+    rows: list[dict[str, object]] = []
     try:
-        for number, landed in enumerate(changed, 1):
+        for landed, data in arrived:
             try:
-                entry, was = reader.read(landed)
+                if isinstance(data, OSError):
+                    raise data
+                entry, was = reader.read(landed, data)
             except OSError as error:
                 report.unreadable[landed.path] = str(error)
+                progress(f"{landed.path}: not read: {error}")
                 continue
             entry.read_at = read_at
-            seen[landed.path] = _landing_row(landed, entry)
+            if not landed.is_stream:
+                rows.append({**landed.listed._asdict(), "file_id": entry.file_id})
             report.files.append(entry)
             _add_counts(report, was, entry)
-            if progress:
-                progress(f"{number}/{len(changed)} {landed.path}: {_summary(entry)}")
-        _forget_outgrown(ledger, {row["file_id"] for row in seen.values()})
+            progress(f"{landed.path}: {_summary(entry)}")
+        _forget_outgrown(ledger, known, rows)
         writer.commit()
         mend(run, settings, ledger, report.files, writer)
         writer.commit()
@@ -90,45 +137,15 @@ def ingest(run: Run, settings: Settings, progress: Progress | None = None) -> In
         reader.close()
         writer.close()
     report.days = sorted(writer.days)
-    run.replace("ingested_files", {None: [run.write("ingested_files", None, ledger.to_table())]})
-    landing = pa.Table.from_pylist([seen[path] for path in sorted(seen)], schema=LANDING_FILES.schema)
-    run.replace("landing_files", {None: [run.write("landing_files", None, landing)]})
-    return report
+    if report.files:
+        run.replace("ingested_files", {None: [run.write("ingested_files", None, ledger.to_table())]})
+    return rows
 
 
-def known_versions(landing_files: pa.Table, ingested_files: pa.Table, settings: Settings) -> dict[str, tuple[int, int]]:
-    """Size and modification time of files as they were read, by path.
-
-    Args:
-        landing_files: that table's rows.
-        ingested_files: that table's rows.
-        settings: the limits; a file that was read up to one, and may now be read further, is left out.
-    """
-    stopped = {
-        row["file_id"]: row["bytes_read"] + row["bytes_waiting"]
-        for row in ingested_files.to_pylist()
-        if str(row["problem"]).startswith(STOPPED)
-    }
-    return {
-        row["path"]: (row["size"], row["modified_ns"])
-        for row in landing_files.to_pylist()
-        if row["file_id"] not in stopped or limit_of(row["size"], settings).bytes <= stopped[row["file_id"]]
-    }
-
-
-def _table(run: Run, name: str) -> pa.Table:
-    paths = run.files(name).get(None, [])
-    tables = [pq.read_table(path, partitioning=None) for path in paths]
-    return pa.concat_tables(tables) if tables else pa.table({})
-
-
-def _landing_row(landed: LandedFile, entry: LedgerEntry) -> dict[str, object]:
-    return {
-        "path": landed.path,
-        "file_id": entry.file_id,
-        "size": landed.size,
-        "modified_ns": landed.modified_ns,
-    }
+def _counted(progress: Progress | None, files: int) -> Progress:
+    """Put in front of each sentence which of how many files it is about."""
+    numbers = count(1)
+    return lambda text: progress(f"{next(numbers)}/{files} {text}") if progress else None
 
 
 def _add_counts(report: IngestReport, was: LedgerEntry | None, entry: LedgerEntry) -> None:
@@ -144,8 +161,7 @@ def _summary(entry: LedgerEntry) -> str:
     return ", ".join(parts)
 
 
-def _forget_outgrown(ledger: Ledger, in_landing: set[str]) -> None:
+def _forget_outgrown(ledger: Ledger, known: KnownFiles, rows: Sequence[dict[str, object]]) -> None:
     """Drop entries of files of which no line was read and which have since grown into another entry."""
-    for entry in list(ledger):
-        if entry.bytes_read == 0 and entry.file_id not in in_landing:
-            ledger.drop(entry.file_id)
+    for file_id in known.without({entry.file_id for entry in ledger if entry.bytes_read == 0}, rows):
+        ledger.drop(file_id)

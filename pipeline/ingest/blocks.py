@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -22,6 +21,7 @@ import pyarrow as pa
 import zstandard
 
 from pipeline.ingest.limits import Limit
+from pipeline.ingest.stores import Readable
 
 BLOCK_BYTES = 8 << 20
 LONGEST_LINE = 64 << 10
@@ -38,7 +38,7 @@ class Damaged(ValueError):
     """A file that cannot, or may not, be read to its end; what came before has been given out."""
 
 
-def find_compression(path: Path) -> str:
+def find_compression(path: Readable) -> str:
     """Tell how a file is compressed by its first bytes: none, gzip, bzip2 or zstd."""
     with path.open("rb") as file:
         head = file.read(4)
@@ -46,7 +46,7 @@ def find_compression(path: Path) -> str:
 
 
 def read_pieces(
-    path: Path, compression: str, start: int = 0, piece_bytes: int = BLOCK_BYTES, limit: Limit | None = None
+    path: Readable, compression: str, start: int = 0, piece_bytes: int = BLOCK_BYTES, limit: Limit | None = None
 ) -> Iterator[bytes]:
     """Yield a file's decompressed bytes from `start` on, in pieces of bounded size.
 

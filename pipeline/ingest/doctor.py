@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from pipeline.ingest.blocks import Block, Overlong, Tail, cut_blocks, find_compr
 from pipeline.ingest.columns import RejectedLine
 from pipeline.ingest.limits import Limit, limit_of
 from pipeline.ingest.parsing import parse_block
+from pipeline.ingest.stores import Readable
 from pipeline.settings import Settings
 
 _ENOUGH = Limit(256 << 20, "enough was seen")
@@ -64,22 +65,23 @@ class DoctorReport:
         return found
 
 
-def examine(path: Path, settings: Settings) -> DoctorReport:
+def examine(name: str, path: Readable, settings: Settings) -> DoctorReport:
     """Look at a file, at the first 256 MB of a larger one.
 
     Args:
+        name: what it is called in the report.
         path: the file.
         settings: names of JSON fields, proxies.
 
     Raises:
         OSError: it cannot be read.
     """
-    report = DoctorReport(str(path), find_compression(path))
+    report = DoctorReport(name, find_compression(path))
     addresses: Counter[str | None] = Counter()
     known: Format | None = None
     first: Block | None = None
     has_forwarded = False
-    limit = min(_ENOUGH, limit_of(path.stat().st_size, settings), key=lambda entry: entry.bytes)
+    limit = min(_ENOUGH, limit_of(_size(path), settings), key=lambda entry: entry.bytes)
     for item in cut_blocks(read_pieces(path, report.compression, limit=limit), 0):
         if isinstance(item, Tail):
             _note_tail(report, item)
@@ -111,6 +113,11 @@ def examine(path: Path, settings: Settings) -> DoctorReport:
 def _sample(block: Block) -> list[str]:
     lines = (block.line(number) for number in range(min(len(block), _SAMPLED_LINES)))
     return [line[:65536].decode("utf-8", "backslashreplace") for line in lines]
+
+
+def _size(path: Readable) -> int:
+    with path.open("rb") as file:
+        return file.seek(0, os.SEEK_END)
 
 
 def _note_tail(report: DoctorReport, tail: Tail) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +36,7 @@ from pipeline.ingest.ledger import HEAD_BYTES, Ledger, LedgerEntry, content_hash
 from pipeline.ingest.limits import limit_of
 from pipeline.ingest.line_hash import hashed
 from pipeline.ingest.parsing import parse_block, with_whole_lines
+from pipeline.ingest.stores import Readable
 from pipeline.settings import Settings
 
 _SAMPLED_LINES = 200
@@ -46,7 +46,7 @@ _UNREADABLE = ("no_match", "bad_json")
 
 
 class FileReader:
-    """Reads files of the landing folder, one after the other, with the settings' threads for their blocks."""
+    """Reads files, one after the other, with the settings' threads for their blocks."""
 
     def __init__(self, settings: Settings, ledger: Ledger, writer: DayWriter) -> None:
         self._settings = settings
@@ -58,8 +58,12 @@ class FileReader:
         """Stop the threads."""
         self._pool.shutdown(cancel_futures=True)
 
-    def read(self, landed: LandedFile) -> tuple[LedgerEntry, LedgerEntry | None]:
+    def read(self, landed: LandedFile, path: Readable) -> tuple[LedgerEntry, LedgerEntry | None]:
         """Read what is new in a file, hand its lines to the writer, and enter it in the ledger.
+
+        Args:
+            landed: which file.
+            path: its bytes.
 
         Returns:
             The file's entry as it is now, and as it was where the file was known.
@@ -67,11 +71,11 @@ class FileReader:
         Raises:
             OSError: the file cannot be opened or vanished.
         """
-        path = self._settings.landing / landed.path
         compression = find_compression(path)
         head = _first_bytes(path, compression, HEAD_BYTES)
         entry, hasher = self._recognise(path, landed, compression, head)
-        entry.path, entry.compression = landed.path, compression
+        if not (landed.is_stream and entry.file_id):  # a file stays where it was seen, though it came as a stream too
+            entry.path, entry.compression = landed.path, compression
         limit = limit_of(landed.size, self._settings)
         unread = read_pieces(path, compression, entry.bytes_read, limit=limit)
         pieces = HashedPieces(unread, hasher, entry.bytes_read)
@@ -86,7 +90,7 @@ class FileReader:
         return entry, was
 
     def _recognise(
-        self, path: Path, landed: LandedFile, compression: str, head: bytes
+        self, path: Readable, landed: LandedFile, compression: str, head: bytes
     ) -> tuple[LedgerEntry, hashlib._Hash]:
         """Find the entry that this file continues, with the hash of what was read of it; else begin a new one."""
         candidates = self._ledger.candidates(landed.source, head)
@@ -264,7 +268,7 @@ def apply_zone(lines: pa.Table, time_zone: str) -> pa.Table:
     return lines.set_column(lines.schema.get_field_index("zone"), "zone", zones)
 
 
-def _first_bytes(path: Path, compression: str, count: int) -> bytes:
+def _first_bytes(path: Readable, compression: str, count: int) -> bytes:
     head = b""
     try:
         for piece in read_pieces(path, compression, piece_bytes=count):
@@ -276,7 +280,7 @@ def _first_bytes(path: Path, compression: str, count: int) -> bytes:
     return head[:count]
 
 
-def _hashes_at(path: Path, compression: str, lengths: list[int]) -> list[hashlib._Hash]:
+def _hashes_at(path: Readable, compression: str, lengths: list[int]) -> list[hashlib._Hash]:
     """Hash the first bytes of a file up to each of some ascending lengths; fewer hashes where it is shorter."""
     states: list[hashlib._Hash] = []
     hasher, position = hashlib.sha256(), 0

@@ -5,7 +5,7 @@ What the tables hold does not belong here.
 
 from pipeline.warehouse.files import SchemaError
 from pipeline.warehouse.lock import LockTimeoutError
-from pipeline.warehouse.reader import StagedState, connect, live_files, read_staged_table
+from pipeline.warehouse.reader import StagedState, connect, live_files
 from pipeline.warehouse.run import Run, open_run
 from pipeline.warehouse.sweep import sweep
 from pipeline.warehouse.views import lock_down
@@ -19,6 +19,5 @@ __all__ = [
     "live_files",
     "lock_down",
     "open_run",
-    "read_staged_table",
     "sweep",
 ]

@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings, load_settings
@@ -40,12 +38,6 @@ def live_files(settings: Settings, table: str) -> list[Path]:
         KeyError: there is no such table.
     """
     return sorted(_flat(_files_at(settings, read_state(settings.warehouse, PUBLISHED), table)))
-
-
-def read_staged_table(settings: Settings, table: str) -> pa.Table:
-    """Read a small table that is not by day from the state that the next run goes on from."""
-    paths = StagedState(settings).files(table).get(None, [])
-    return pa.concat_tables([pq.read_table(path, partitioning=None) for path in paths]) if paths else pa.table({})
 
 
 class StagedState:

@@ -14,7 +14,6 @@ from pipeline.warehouse.delta import DeltaFiles
 from pipeline.warehouse.files import is_data_file, replace_atomically
 from pipeline.warehouse.lock import write_lock
 from pipeline.warehouse.state import PUBLISHED, STAGED, read_state
-from pipeline.warehouse.views import SPILL
 
 _SPILL_KEPT_S = 86_400.0
 _NOTES = "_unneeded.json"
@@ -50,7 +49,7 @@ def sweep_locked(settings: Settings) -> list[Path]:
         unneeded[name].unlink()
         del since[name]
     replace_atomically(settings.warehouse / _NOTES, json.dumps(since, sort_keys=True))
-    _sweep_spill(settings.warehouse / SPILL, now - _SPILL_KEPT_S)
+    _sweep_spill(settings.spill, now - _SPILL_KEPT_S)
     return [unneeded[name] for name in removed]
 
 

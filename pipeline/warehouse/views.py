@@ -14,12 +14,10 @@ import pyarrow as pa
 from pipeline.schemas import TABLES, Table
 from pipeline.settings import Settings
 
-SPILL = "_spill"
-
 
 def open_connection(settings: Settings) -> duckdb.DuckDBPyConnection:
     """Open DuckDB with the settings' threads and memory, UTC, spilling to a folder of its own in the warehouse."""
-    spill = settings.warehouse / SPILL / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    spill = settings.spill / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
     with suppress(OSError):  # DuckDB makes the last folder only; who may only read the warehouse does without spilling
         spill.parent.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from assets.launch import StepFailedError, run_everything
 from assets.resources import WarehouseResource
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse import StagedState, connect
+from tests.buckets import Bucket
 from tests.ingest.test_delivery import line
 
 USER = {"time": "2026-03-02T10:00:00+00:00", "remote_addr": "203.0.113.7", "method": "GET", "target": "/clients/1"}
@@ -127,11 +128,38 @@ def test_landing_sensor_asks_once_for_what_is_new(house: tuple[Settings, Path]) 
         assert isinstance(jobs.new_lines(context), dg.SkipReason)
 
 
+def test_landing_sensor_leaves_what_is_late_in_an_object_store_to_the_daily_run(
+    tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "trail.toml"
+    config.write_text(f'landing = "s3://{bucket.name}"\nwarehouse = "warehouse"\n')
+    monkeypatch.setenv("TRAIL_CONFIG", str(config))
+    monkeypatch.setattr("pipeline.ingest.stores.PAGE_KEYS", 1)
+    today = datetime.now(UTC)
+    for ago in (0, 4, 5, 6):
+        bucket.put(f"web/{today - timedelta(days=ago):%Y/%m/%d}/a.log", line(ago))
+    assert run_everything(load_settings(config, {}), config).lines["kept"] == 4
+    bucket.put(f"web/{today - timedelta(days=5):%Y/%m/%d}/late.log", line(10))
+    assert isinstance(jobs.new_lines(dg.build_sensor_context()), dg.SkipReason)
+    bucket.put(f"web/{today:%Y/%m/%d}/b.log", line(11))
+    asked = jobs.new_lines(dg.build_sensor_context())
+    assert isinstance(asked, dg.RunRequest)
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = defs().resolve_job_def("ingest_new_lines")
+        assert job.execute_in_process(instance=instance, tags=asked.tags).success
+    assert isinstance(jobs.new_lines(dg.build_sensor_context()), dg.SkipReason)
+    assert run_everything(load_settings(config, {}), config).lines["kept"] == 1
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    skipped = jobs.new_lines(dg.build_sensor_context())
+    assert isinstance(skipped, dg.SkipReason)
+    assert "check AWS_ENDPOINT_URL" in str(skipped.skip_message)
+
+
 def test_stale_sensor_asks_for_just_the_days_that_late_lines_touch(house: tuple[Settings, Path]) -> None:
     settings, config = house
     run_everything(settings, config)
     late = line(7).replace(b"02/Mar/2026", b"20/Feb/2026")
-    (settings.landing / "web" / "late.log").write_bytes(late)
+    (config.parent / "landing" / "web" / "late.log").write_bytes(late)
     launch._materialize([jobs_raw()], {}, config, launch.RunSummary())
     (asked,) = list(cast("Any", jobs.stale_days()))
     assert isinstance(asked, dg.RunRequest)
@@ -149,8 +177,6 @@ def jobs_raw() -> dg.AssetsDefinition:
 
 
 def test_daily_schedule_asks_for_yesterday() -> None:
-    from datetime import UTC, datetime
-
     context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 3, 3, 0, 20, tzinfo=UTC))
     asked = jobs.every_day(context)
     assert isinstance(asked, dg.RunRequest)

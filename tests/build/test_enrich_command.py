@@ -43,7 +43,7 @@ def changed_house(folder: Path) -> House:
 
 
 def config(house: House) -> str:
-    return str(house.settings.landing.parent / "trail.toml")
+    return str(house.settings.warehouse.parent / "trail.toml")
 
 
 def trail(house: House, *arguments: str) -> Result:

@@ -18,12 +18,13 @@ class House:
     """A landing folder and a warehouse."""
 
     def __init__(self, folder: Path, **more: Any) -> None:
-        self.settings = Settings(landing=folder / "landing", warehouse=folder / "warehouse", **more)
-        self.settings.landing.mkdir(parents=True, exist_ok=True)
+        self.landing = folder / "landing"
+        self.landing.mkdir(parents=True, exist_ok=True)
+        self.settings = Settings(**{"landing": self.landing, "warehouse": folder / "warehouse", **more})
 
     def deliver(self, name: str, data: bytes) -> Path:
         """Put a file into the landing folder."""
-        path = self.settings.landing / name
+        path = self.landing / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         return path

@@ -26,7 +26,7 @@ def test_a_blogs_four_days(tmp_path: Path, shared_data: Path) -> None:
 
 def test_all_logs_in_one_landing(tmp_path: Path, shared_data: Path) -> None:
     house = House(tmp_path)
-    shutil.copytree(shared_data / "logs", house.settings.landing / "all", dirs_exist_ok=True)
+    shutil.copytree(shared_data / "logs", house.landing / "all", dirs_exist_ok=True)
     house.run()
     house.assert_adds_up()
     found = dict(house.rows("select path, format from ingested_files where path like '%.log'"))
