@@ -18,7 +18,7 @@ from pipeline.formats.reasons import Rejected
 from pipeline.formats.times import write_clf_clock
 
 ABSENT = "-"
-_PLAIN = r"([^ \"]\S*+|\"\")"
+_PLAIN = r"([^ \"][^ ]*+|\"\")"
 _QUOTED = r'((?:[^"\\]|\\.)*+)'
 _CLOCK = r"([^ \]]*+) ([^ \]]*+)"
 _PARTS = re.compile(r"\{(\*?[A-Za-z_][A-Za-z0-9_:.-]*)\}")

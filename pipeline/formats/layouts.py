@@ -27,7 +27,7 @@ def _load_balancer(values: Values) -> None:
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdigit() and text.isascii()
+    return len(text) < 20 and text.replace(".", "", 1).isdigit() and text.isascii()
 
 
 def _without_port(values: Values) -> None:
@@ -52,9 +52,10 @@ def _envoy(values: Values) -> None:
 
 
 def _squid(values: Values) -> None:
-    code, _, status = values.pop("result").partition("/")
-    values["result"] = code
-    if status not in ("000", "0"):
+    code, _, status = values.get("result", "").partition("/")
+    if code:
+        values["result"] = code
+    if status not in ("", "000", "0"):
         values["status"] = status
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.formats import Format, Rejected, W3cFormat
-from pipeline.ingest.blocks import LONGEST_LINE, Block
+from pipeline.ingest.blocks import BYTE_ORDER_MARK, LONGEST_LINE, Block
 from pipeline.ingest.columns import RejectedLine
 
 
@@ -25,17 +25,26 @@ def read_line(line: bytes, known: Format | None) -> dict[str, object]:
     Raises:
         Rejected: with the reason.
     """
+    text = decode_line(line)
+    if known is None:
+        raise Rejected("unknown_format")
+    return known.parse_line(text)
+
+
+def decode_line(line: bytes) -> str:
+    """Return a line's text; a byte-order mark before it is no part of it.
+
+    Raises:
+        Rejected: no format could hold it: it is too long, holds a NUL, or is not UTF-8.
+    """
     if len(line) > LONGEST_LINE:
         raise Rejected("line_too_long")
     if b"\0" in line:
         raise Rejected("nul_byte")
     try:
-        text = line.decode("utf-8")
+        return line.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
     except UnicodeDecodeError as error:
         raise Rejected("invalid_utf8") from error
-    if known is None:
-        raise Rejected("unknown_format")
-    return known.parse_line(text)
 
 
 def read_lines(

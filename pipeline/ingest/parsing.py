@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from pipeline.formats import Format, JsonFormat, LayoutFormat, W3cFormat, WrappedFormat
+from pipeline.formats import Format, JsonFormat, LayoutFormat, Rejected, W3cFormat, WrappedFormat
 from pipeline.ingest import fast_json, fast_text
 from pipeline.ingest.blocks import LONGEST_LINE, Block, Mask
 from pipeline.ingest.columns import ParsedLines, line_table, rows_table
-from pipeline.ingest.exact_path import read_lines
+from pipeline.ingest.exact_path import decode_line, read_lines
 
 
 def parse_block(block: Block, known: Format | None) -> ParsedLines:
@@ -53,9 +53,7 @@ def _fast_path(block: Block, known: Format | None, skip: Mask) -> tuple[pa.Table
 def _parse_wrapped(block: Block, known: WrappedFormat) -> ParsedLines:
     """Parse the lines inside of a wrapper; they keep the place, and where they are rejected the text, of their own."""
     lines = [block.line(number) for number in range(len(block))]
-    texts = (line.decode("utf-8", "surrogateescape") for line in lines)
-    bare = [known.wrapper.unwrap(text).encode("utf-8", "surrogateescape") for text in texts]
-    inner = Block(b"\n".join((*bare, b"")), 0)
+    inner = Block(b"\n".join((*(_unwrapped(line, known) for line in lines), b"")), 0)
     parsed = parse_block(inner, known.inner)
     places = np.searchsorted(inner.starts, parsed.kept["line_offset"].to_numpy())
     offsets = pa.array(block.starts[places] + block.offset)
@@ -71,3 +69,12 @@ def _parse_wrapped(block: Block, known: WrappedFormat) -> ParsedLines:
         for line, number in zip(parsed.rejected, numbers, strict=True)
     ]
     return ParsedLines(kept, rejected, parsed.blank)
+
+
+def _unwrapped(line: bytes, known: WrappedFormat) -> bytes:
+    """Take a line out of its wrapper; one that must be rejected whatever is in it stays as it is."""
+    try:
+        text = decode_line(line)
+    except Rejected:
+        return line
+    return known.wrapper.unwrap(text).encode("utf-8")
