@@ -91,7 +91,7 @@ def read_object(text: str) -> dict[str, Any]:
         loaded = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise Rejected("bad_json") from error
-    if not isinstance(loaded, dict) or ("\\u" in text and not _is_unicode(loaded)):
+    if not isinstance(loaded, dict) or ("\\u" in text and not is_unicode(loaded)):
         raise Rejected("bad_json")
     return loaded
 
@@ -128,14 +128,14 @@ def _refuse(text: str) -> str:
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=str, parse_int=str)
 
 
-def _is_unicode(value: object) -> bool:
-    """Lone surrogates (`\\ud800`) are legal in JSON texts and cannot be stored as UTF-8."""
+def is_unicode(value: object) -> bool:
+    """Tell whether a value of a JSON text can be stored: lone surrogates (`\\ud800`) are legal there, not in UTF-8."""
     if isinstance(value, str):
         return not any("\ud800" <= char <= "\udfff" for char in value) if not value.isascii() else True
     if isinstance(value, dict):
-        return all(_is_unicode(key) and _is_unicode(item) for key, item in value.items())
+        return all(is_unicode(key) and is_unicode(item) for key, item in value.items())
     if isinstance(value, list):
-        return all(_is_unicode(item) for item in value)
+        return all(is_unicode(item) for item in value)
     return True
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.formats.json_lines import JsonFormat
+from pipeline.formats.json_lines import JsonFormat, is_unicode
 from pipeline.formats.layout import LayoutFormat
 
 _SYSLOG = re.compile(
@@ -48,9 +48,10 @@ def _member(key: str, *others: str) -> Unwrap:
         except (ValueError, RecursionError):
             return text
         line = loaded.get(key) if all(other in loaded for other in others) else None
-        if not isinstance(line, str) or "\n" in line.removesuffix("\n"):
+        bare = line.removesuffix("\n") if isinstance(line, str) else None
+        if bare is None or "\n" in bare or "\0" in bare or not is_unicode(bare):
             return text
-        return line.removesuffix("\n")
+        return bare
 
     return unwrap
 
@@ -107,4 +108,4 @@ class WrappedFormat:
         Raises:
             Rejected: what is in the wrapper is not of the inner format.
         """
-        return self.inner.parse_line(self.wrapper.unwrap(text))
+        return self.inner.parse_line(self.wrapper.unwrap(text).removeprefix("\ufeff"))

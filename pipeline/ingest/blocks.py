@@ -25,6 +25,7 @@ from pipeline.ingest.stores import Readable
 
 BLOCK_BYTES = 8 << 20
 LONGEST_LINE = 64 << 10
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LARGEST_WINDOW = 128 << 20  # what `zstd --long` writes
 _NEWLINE, _RETURN = 10, 13
 
@@ -303,9 +304,11 @@ class Block:
         return self.ends <= self.starts
 
     def needing_care(self) -> Mask:
-        """Which lines only the exact path may read: with a NUL or a stray return, not UTF-8, or too long."""
+        """Which lines only the exact path may read: with a NUL, a stray return or a BOM, not UTF-8, or too long."""
         lengths = self.ends - self.starts
         care = (lengths > LONGEST_LINE) | self.holding(b"\0")
+        if BYTE_ORDER_MARK in self.data:
+            care |= self.starting_with(BYTE_ORDER_MARK)
         if b"\r" in self.data:
             care |= self.holding(b"\r", inside_only=True)
         try:
@@ -315,7 +318,7 @@ class Block:
         return care
 
     def starting_with(self, char: bytes) -> Mask:
-        """Which lines begin with a byte."""
+        """Which lines begin with a byte, the first of those given."""
         first = np.frombuffer(self.data, dtype=np.uint8)[self.starts]
         return np.logical_and(first == char[0], self.ends > self.starts)
 

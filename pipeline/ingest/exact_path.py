@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pipeline.formats import Format, LayoutFormat, Rejected, W3cFormat, WrappedFormat
-from pipeline.ingest.blocks import LONGEST_LINE, Block
+from pipeline.ingest.blocks import BYTE_ORDER_MARK, LONGEST_LINE, Block
 from pipeline.ingest.columns import RejectedLine
 
 
@@ -25,14 +25,7 @@ def read_line(line: bytes, known: Format | None) -> dict[str, object]:
     Raises:
         Rejected: with the reason.
     """
-    if len(line) > LONGEST_LINE:
-        raise Rejected("line_too_long")
-    if b"\0" in line:
-        raise Rejected("nul_byte")
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Rejected("invalid_utf8") from error
+    text = decode_line(line)
     if known is None:
         raise Rejected("unknown_format")
     row = known.parse_line(text)
@@ -46,9 +39,25 @@ def _as_written(line: bytes, text: str, row: Mapping[str, object], known: Format
     within, prefix = (known.inner, known.wrapper.prefix(text)) if isinstance(known, WrappedFormat) else (known, "")
     kept: dict[str, object] = {"line_prefix": prefix} if prefix else {}
     written = within.write_line(row) if isinstance(within, LayoutFormat) else None
-    if written is None or prefix + written != text:
+    if written is None or f"{prefix}{written}".encode() != line:
         kept["line"] = line
     return kept
+
+
+def decode_line(line: bytes) -> str:
+    """Return a line's text; a byte-order mark before it is no part of it.
+
+    Raises:
+        Rejected: no format could hold it: it is too long, holds a NUL, or is not UTF-8.
+    """
+    if len(line) > LONGEST_LINE:
+        raise Rejected("line_too_long")
+    if b"\0" in line:
+        raise Rejected("nul_byte")
+    try:
+        return line.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Rejected("invalid_utf8") from error
 
 
 def read_lines(

@@ -57,9 +57,8 @@ def read_block(block: Block, known: LayoutFormat, skip: Mask) -> tuple[pa.Table,
     fields = _fields(table, known, vouched)
     columns = read_columns(fields, vouched) | _whole_numbers(table, vouched)
     columns["line_offset"] = pa.array(block.starts[plain] + block.offset)
-    untold = untold_rows(fields, known, len(plain)) | (
-        _told_lengths(table, known) != (block.ends - block.starts)[plain]
-    )
+    vouched &= _lengths(table, known) == (block.ends - block.starts)[plain]
+    untold = untold_rows(fields, known, len(plain))
     if untold.any():
         columns["line"] = as_written.lines(plain, untold)
     parsed = line_table(columns, len(plain))
@@ -122,6 +121,8 @@ def _well_placed(
             between += len(item.columns)
             continue
         opening = quotes[:, 2 * pair]
+        if pair:
+            fine &= chars[before + 1] == _SPACE
         if between == 0:
             fine &= opening == before + (2 if pair else 1)
         elif items[place - 1].field == "clock":
@@ -173,8 +174,8 @@ def _fields(table: pa.Table, known: LayoutFormat, vouched: Mask) -> dict[str, Ta
         if item.field in _NUMBERS:
             continue
         if item.field == "clock":
-            fields["clock"] = _without_mark(table["clock"], "[", pc.utf8_ltrim, pc.starts_with, vouched)
-            fields["zone"] = _without_mark(table["zone"], "]", pc.utf8_rtrim, pc.ends_with, vouched)
+            fields["clock"] = _within(table["clock"], pc.starts_with, "[", vouched, start=1)
+            fields["zone"] = _within(table["zone"], pc.ends_with, "]", vouched, start=0, stop=-1)
             continue
         fields[item.field] = _texts(table[item.field])
         if not item.is_quoted:
@@ -184,13 +185,11 @@ def _fields(table: pa.Table, known: LayoutFormat, vouched: Mask) -> dict[str, Ta
     return fields
 
 
-def _without_mark(
-    column: pa.ChunkedArray, mark: str, strip: Callable[..., pa.Array], has: Callable[..., pa.Array], vouched: Mask
-) -> Taken:
+def _within(column: pa.ChunkedArray, has: Callable[..., pa.Array], mark: str, vouched: Mask, **place: int) -> Taken:
     """Take a column apart whose values begin or end with a bracket, and leave the bracket out."""
     codes, values = codes_and_values(column)
     vouched &= np.append(has(values, mark).to_numpy(zero_copy_only=False), False)[codes]
-    return codes, strip(values, mark)
+    return codes, pc.utf8_slice_codeunits(values, **place)
 
 
 def _whole_numbers(table: pa.Table, vouched: Mask) -> dict[str, pa.Array]:
@@ -199,13 +198,11 @@ def _whole_numbers(table: pa.Table, vouched: Mask) -> dict[str, pa.Array]:
     if "status" in columns:
         status = columns["status"].fill_null(100).to_numpy(zero_copy_only=False)
         vouched &= (status >= 100) & (status <= 999)
-    if "bytes_sent" in columns:
-        vouched &= columns["bytes_sent"].fill_null(0).to_numpy(zero_copy_only=False) >= 0
     return columns
 
 
-def _told_lengths(table: pa.Table, known: LayoutFormat) -> npt.NDArray[np.int64]:
-    """How long each line is if its whole numbers are written without zeros in front."""
+def _lengths(table: pa.Table, known: LayoutFormat) -> npt.NDArray[np.int64]:
+    """How long each line is if its whole numbers are digits without zeros in front: Arrow reads -0 and 0x10 too."""
     quotes = 2 * sum(item.is_quoted for item in known.items)
     lengths = np.full(table.num_rows, quotes + table.num_columns - 1, dtype=np.int64)
     for name, column in zip(table.column_names, table.columns, strict=True):

@@ -11,11 +11,11 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from pipeline.formats import Format, JsonFormat, LayoutFormat, W3cFormat, WrappedFormat
+from pipeline.formats import Format, JsonFormat, LayoutFormat, Rejected, W3cFormat, WrappedFormat
 from pipeline.ingest import fast_json, fast_layout, fast_text, fast_w3c
 from pipeline.ingest.blocks import Block, Mask, Offsets
 from pipeline.ingest.columns import BLANK_SCHEMA, ParsedLines, line_table, rows_table
-from pipeline.ingest.exact_path import read_lines
+from pipeline.ingest.exact_path import decode_line, read_lines
 
 
 def parse_block(block: Block, known: Format | None) -> ParsedLines:
@@ -87,9 +87,7 @@ def _blank_lines(block: Block, blank: Mask) -> pa.Table:
 def _parse_wrapped(block: Block, known: WrappedFormat) -> ParsedLines:
     """Parse the lines inside of a wrapper, and keep what stood in front of them."""
     lines = [block.line(number) for number in range(len(block))]
-    texts = [line.decode("utf-8", "surrogateescape") for line in lines]
-    bare = [known.wrapper.unwrap(text).encode("utf-8", "surrogateescape") for text in texts]
-    inner = Block(b"\n".join((*bare, b"")), 0)
+    inner = Block(b"\n".join((*(_unwrapped(line, known) for line in lines), b"")), 0)
     parsed = parse_block(inner, known.inner)
     if known.is_text:
         parsed.kept = _with_prefixes(parsed.kept, inner, lines)
@@ -97,7 +95,7 @@ def _parse_wrapped(block: Block, known: WrappedFormat) -> ParsedLines:
 
 
 def _with_prefixes(kept: pa.Table, inner: Block, lines: Sequence[bytes]) -> pa.Table:
-    """Give what stood in front of each line; the whole line where that is no text, or the line cannot be told."""
+    """Give what stood in front of each line; the whole line where the two do not tell it."""
     prefixes: list[str | None] = []
     wholes: list[bytes | None] = []
     for number, is_untold in zip(
@@ -105,12 +103,8 @@ def _with_prefixes(kept: pa.Table, inner: Block, lines: Sequence[bytes]) -> pa.T
     ):
         line, bare = lines[number], inner.line(number)
         before = line.removesuffix(bare)
-        try:
-            prefixes.append(before.decode("utf-8") or None)
-        except UnicodeDecodeError:
-            prefixes.append(None)
-        is_told = not is_untold and (prefixes[-1] or "").encode("utf-8") + bare == line
-        wholes.append(None if is_told else line)
+        prefixes.append(before.decode("utf-8") or None)
+        wholes.append(line if is_untold or before + bare != line else None)
     for name, values in (("line_prefix", prefixes), ("line", wholes)):
         place = kept.schema.get_field_index(name)
         kept = kept.set_column(place, kept.schema.field(place), pa.array(values, kept.schema.field(place).type))
@@ -136,3 +130,12 @@ def _placed(parsed: ParsedLines, block: Block, lines: Sequence[bytes], offsets: 
         text = lines[number]
         rejected.append(replace(line, offset=int(offsets[number]), text=text, length=len(text)))
     return ParsedLines(moved(parsed.kept), rejected, blank.set_column(1, "line", texts))
+
+
+def _unwrapped(line: bytes, known: WrappedFormat) -> bytes:
+    """Take a line out of its wrapper; one that must be rejected whatever is in it stays as it is."""
+    try:
+        text = decode_line(line)
+    except Rejected:
+        return line
+    return known.wrapper.unwrap(text).encode("utf-8")

@@ -24,6 +24,7 @@ from pipeline.ingest.fast_text import read_block
 from pipeline.ingest.parsing import parse_block
 from pipeline.settings import Settings
 from pipeline.warehouse import open_run
+from tests.formats.test_named_formats import LINES as FORMAT_LINES
 from tests.ingest.deliveries import House
 from tests.ingest.test_delivery import LINES, WHOLE, line
 
@@ -197,3 +198,55 @@ def test_a_failed_ingest_leaves_no_thread(tmp_path: Path) -> None:
             ingest(run, house.settings)
     assert failed.tb is not None  # what the traceback holds is still alive, and yet no thread is
     assert set(threading.enumerate()) <= before
+
+
+SPACED = START.replace("- - [", "- ann [")
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("combined", SPACED.replace(" 5 ", " -0 ") + '"-" "-"'),  # Arrow reads it as the number 0,
+        ("combined", SPACED.replace(" 5 ", " 0x10 ") + '"-" "-"'),  # this as 16,
+        ("combined", SPACED.replace(" 5 ", " 5\t ") + '"-" "-"'),  # and this as 5
+        ("combined", SPACED + '"-"\t"-"'),
+        ("combined", SPACED.replace("ann", "a\u2028n\tn") + '"-" "-"'),
+        ("combined", "\ufeff" + SPACED + '"-" "-"'),
+        ("traefik", SPACED + '"-" "a":1, 7 "r" "u" 12ms'),
+        ("squid", "1772442005.250    921 203.0.113.7 - 507 GET http://example.com/a - DIRECT/10.0.0.1 text/html"),
+    ],
+)
+def test_paths_agree_on_what_fuzzing_found(name: str, line: str) -> None:
+    known = next(known for known in named_layouts() if known.name == name)
+    assert_paths_agree(Block(f"{line}\n".encode(), 0), known)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        json.dumps({"log": "\ud800 a\n", "stream": "stdout", "time": "2026-03-02T09:00:05.1Z"}),
+        json.dumps({"log": "\0 a\n", "stream": "stdout", "time": "2026-03-02T09:00:05.1Z"}),
+    ],
+)
+def test_what_cannot_be_stored_inside_of_a_wrapper_spoils_its_line_only(tmp_path: Path, wrapped: str) -> None:
+    good = json.dumps({"log": line(1).decode(), "stream": "stdout", "time": "2026-03-02T09:00:05.1Z"})
+    house = House(tmp_path)
+    house.deliver("web/a.log", f"{good}\n{wrapped}\n{good}\n".encode())
+    house.read()
+    house.assert_adds_up()
+    assert house.rows("select format, lines_kept, lines_rejected from ingested_files") == [("docker:combined", 2, 1)]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_line(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/a.log", b"\xef\xbb\xbf" + line(1) + b"\xef\xbb\xbf" + line(2))  # two files put together
+    house.read()
+    assert house.rows("select distinct ip from raw_requests") == [("203.0.113.7",)]
+
+
+def test_an_endless_number_is_no_time_taken() -> None:
+    text, _ = FORMAT_LINES["aws_elb"]
+    known = find_format([text], Settings())
+    assert known is not None
+    assert "duration_ms" in known.parse_line(text)
+    assert "duration_ms" not in known.parse_line(text.replace("0.020", "1" + "0" * 400))
