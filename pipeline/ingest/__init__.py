@@ -22,7 +22,7 @@ from pipeline.settings import Settings
 
 Progress = Callable[[str], None]
 
-__all__ = ["IngestReport", "ingest", "known_versions"]
+__all__ = ["IngestReport", "Progress", "ingest", "known_versions"]
 
 _COUNTS = ("read", "kept", "rejected", "duplicate", "blank")
 
@@ -83,7 +83,6 @@ def ingest(run: Run, settings: Settings, progress: Progress | None = None) -> In
         _forget_outgrown(ledger, {row["file_id"] for row in seen.values()})
         writer.commit()
         mend(run, settings, ledger, report.files, writer)
-        writer.commit()
     finally:
         reader.close()
         writer.close()
