@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.formats import find_format
@@ -24,7 +24,7 @@ from tests.ingest.deliveries import House
 from tests.ingest.hostile_lines import ALL, GOOD, PACKERS, spoilt_lines
 from tests.ingest.test_hostile import assert_paths_agree
 
-STEADY = settings(derandomize=True, deadline=None, database=None)
+STEADY = settings(derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate])
 
 
 @pytest.mark.parametrize("name", [name for name in GOOD if name != "w3c"])  # whose lines hang together
