@@ -39,6 +39,7 @@ class SourceSettings:
 
     time_zone: str = "UTC"
     format: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ DESCRIPTIONS: dict[str, str] = {
     "api_prefixes": "how paths of the API begin, comma-separated",
     "event_paths": "paths that receive a page's own reports, comma-separated",
     "route_rules": "versioned rules for variable path segments: a list of {prefix, name} in trail.toml",
-    "sources": "per source: time_zone (for formats without one) and format (a name, or pasted from nginx or Apache)",
+    "sources": "per source: time_zone (for formats without one), format (a name, or pasted), fields (JSON keys)",
     "secret": "key of the hash that names a visitor who has no cookie; set your own and keep it",
     "threads": "cores that Trail may use",
     "memory_limit": "memory that DuckDB may use before it spills to disk, such as 1GB",
@@ -246,11 +247,14 @@ def _sources(value: Any, fail: Any) -> dict[str, SourceSettings]:
         raise fail("a table per source, such as [sources.web1]")
     sources = {}
     for name, item in value.items():
-        if not isinstance(item, dict) or not set(item) <= {"time_zone", "format"}:
-            raise fail("a table per source with time_zone and format only")
+        if not isinstance(item, dict) or not set(item) <= {"time_zone", "format", "fields"}:
+            raise fail("a table per source with time_zone, format and fields only")
         zone = item.get("time_zone", "UTC")
         if zone not in available_timezones():
             raise SettingError(f"sources.{name}.time_zone is {zone!r}; it must be a zone such as Europe/Berlin")
         ZoneInfo(zone)
-        sources[name] = SourceSettings(time_zone=zone, format=item.get("format"))
+        keys = item.get("fields", {})
+        if not isinstance(keys, dict) or not all(isinstance(key, str) and key for key in keys.values()):
+            raise SettingError(f'sources.{name}.fields is {keys!r}; it must be a table such as {{target = "req.url"}}')
+        sources[name] = SourceSettings(time_zone=zone, format=item.get("format"), fields=keys)
     return sources

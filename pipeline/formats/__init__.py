@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.formats.json_lines import JsonFormat, json_formats
+from pipeline.formats.json_lines import MAPPED_NAME, JsonFormat, MappingError, json_formats, mapped_format
 from pipeline.formats.layout import LayoutError, LayoutFormat
 from pipeline.formats.layouts import named_layouts
 from pipeline.formats.pasted import compile_pasted, is_pasted
@@ -65,7 +65,11 @@ def format_named(name: str | None, source: str, settings: Settings, state: str |
     if name == W3cFormat.name:
         return W3cFormat.from_state(state)
     around, mark, within = name.rpartition(":")
-    inner = next((known for known in known_formats(settings) if known.name == within), None)
+    inner: LayoutFormat | JsonFormat | None
+    if within == MAPPED_NAME:
+        inner = _mapped(source, settings)
+    else:
+        inner = next((known for known in known_formats(settings) if known.name == within), None)
     wrapper = next((known for known in WRAPPERS if known.name == around), None)
     if inner is None or (mark and wrapper is None):
         return None
@@ -100,7 +104,7 @@ def find_format(lines: Sequence[str], settings: Settings, source: str = "") -> F
     Raises:
         SettingError: the source's format is unknown or cannot be read.
     """
-    if settings.source(source).format is not None:
+    if settings.source(source).format is not None or settings.source(source).fields:
         return _configured(source, settings)
     written = [line for line in lines if line.strip()]
     found: Format | None
@@ -124,17 +128,30 @@ def check_formats(settings: Settings) -> None:
         SettingError: it names the source.
     """
     for source, own in settings.sources.items():
-        if own.format is not None:
+        if own.format is not None or own.fields:
             _configured(source, settings)
 
 
 def _configured(source: str, settings: Settings) -> Format:
-    configured = settings.source(source).format
+    configured = settings.source(source).format or MAPPED_NAME
+    if settings.source(source).fields and configured.rpartition(":")[2] != MAPPED_NAME:
+        raise SettingError(f"sources.{source}.fields are for the format json, not {configured!r}")
     named = format_named(configured, source, settings)
     if named is None:
-        known = ", ".join(known.name for known in known_formats(settings))
+        known = ", ".join((*(known.name for known in known_formats(settings)), MAPPED_NAME, W3cFormat.name))
         raise SettingError(f"sources.{source}.format is {configured!r}; it must be a pasted format or one of {known}")
     return named
+
+
+def _mapped(source: str, settings: Settings) -> JsonFormat | None:
+    """The format that a source's `fields` make; None where a file was read by ones that are there no more."""
+    fields = settings.source(source).fields
+    if not fields and settings.source(source).format is None:
+        return None
+    try:
+        return mapped_format(fields)
+    except MappingError as error:
+        raise SettingError(f"sources.{source}.fields: {error}") from error
 
 
 def _best(lines: Sequence[str], settings: Settings) -> tuple[LayoutFormat | JsonFormat | None, int]:

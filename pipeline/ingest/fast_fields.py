@@ -24,7 +24,7 @@ from pipeline.formats.fields import (
 )
 from pipeline.formats.layout import LayoutFormat, Rule
 from pipeline.formats.reasons import Rejected
-from pipeline.formats.times import read_clf_clocks, read_instant, read_local_clock, read_zone
+from pipeline.formats.times import read_clf_clocks, read_instants, read_local_clock, read_zone
 from pipeline.ingest.columns import spread
 
 Mask = npt.NDArray[np.bool_]
@@ -194,20 +194,18 @@ def number_column(name: str, taken: Taken, vouched: Mask) -> tuple[str, pa.Array
 def time_columns(name: str, taken: Taken, vouched: Mask) -> dict[str, pa.Array]:
     """Read the field `time` or `local_clock` to `occurred_at` and `zone`."""
     codes, values = taken
-    read: Callable[[str], tuple[int, str | None] | None] = read_instant if name == "time" else _local
-    found = [read(text) for text in values.to_pylist()]
-    micros = np.array([*(entry[0] if entry else 0 for entry in found), 0], dtype=np.int64)
-    is_instant = np.array([*(entry is not None for entry in found), False], dtype=np.bool_)
-    vouched &= is_instant[codes]
+    micros, zones, is_instant = read_instants(values) if name == "time" else _local_clocks(values)
+    vouched &= np.append(is_instant, False)[codes]
     return {
-        "occurred_at": pa.array(micros[codes]).cast(pa.timestamp("us", tz="UTC")),
-        "zone": spread(pa.array([entry[1] if entry else None for entry in found], pa.string()), codes),
+        "occurred_at": pa.array(np.append(micros, 0)[codes]).cast(pa.timestamp("us", tz="UTC")),
+        "zone": spread(zones, codes),
     }
 
 
-def _local(text: str) -> tuple[int, str | None] | None:
-    micros = read_local_clock(text)
-    return None if micros is None else (micros, None)
+def _local_clocks(values: pa.Array) -> tuple[npt.NDArray[np.int64], pa.Array, Mask]:
+    found = [read_local_clock(text) for text in values.to_pylist()]
+    micros = np.array([clock or 0 for clock in found], dtype=np.int64)
+    return micros, pa.nulls(len(values), pa.string()), np.array([clock is not None for clock in found], dtype=np.bool_)
 
 
 def _or_none(reader: Callable[[str], _Value], text: str) -> _Value | None:

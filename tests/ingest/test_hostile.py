@@ -20,6 +20,7 @@ from pipeline.formats.layouts import named_layouts
 from pipeline.ingest import ingest
 from pipeline.ingest.blocks import Block, cut_blocks
 from pipeline.ingest.exact_path import read_lines
+from pipeline.ingest.fast_json import read_block as read_json_block
 from pipeline.ingest.fast_text import read_block
 from pipeline.ingest.parsing import parse_block
 from pipeline.settings import Settings
@@ -140,6 +141,7 @@ def assert_paths_agree(block: Block, known: Format) -> None:
 
 JSON = json_format("visitor_id", "user_id", "business_id")
 VALUES = st.text(max_size=8) | st.text('a"\\/\n\t', max_size=6)
+SCALARS = st.integers() | st.floats(allow_nan=False) | st.sampled_from([None, None, 7, 7.0, True, 'x":5,', 'x\\":5,'])
 OBJECTS = st.builds(
     lambda path, agent, more: {
         "time": "1772445600.5",
@@ -150,7 +152,7 @@ OBJECTS = st.builds(
     },
     VALUES,
     VALUES,
-    st.dictionaries(st.sampled_from(["a", "b", "host"]), VALUES, max_size=2),
+    st.dictionaries(st.sampled_from(["a", "b", "host", "bytes_sent", 'q":5,"', "s\\"]), VALUES | SCALARS, max_size=3),
 )
 
 
@@ -160,6 +162,14 @@ def test_fast_path_agrees_with_the_exact_path_on_json(objects: list[object], is_
     texts = [json.dumps(value, ensure_ascii=is_ascii) for value in objects]
     data = "".join(f"{text.replace('/', chr(92) + '/') if slashed else text}\n" for text in texts).encode()
     assert_paths_agree(Block(data, 1000), JSON)
+
+
+def test_numbers_in_json_take_the_fast_path() -> None:
+    text = '{"time":1772445600.5,"remote_addr":"::1","target":"/","status": 200 ,"bytes_sent":5,"a":-1.50e3,"b":null}'
+    table, care = read_json_block(Block(f"{text}\n".encode() * 2, 0), JSON, np.zeros(2, dtype=np.bool_))
+    assert not care.any()
+    assert table["status"].to_pylist() == [200, 200]
+    assert table["extra"].to_pylist() == ['{"a": "-1.50e3"}'] * 2
 
 
 @pytest.mark.parametrize("agent", [b'a \\"b\\" c', b"a\\x16b", b"\\"])
