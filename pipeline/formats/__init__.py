@@ -107,10 +107,11 @@ def find_format(lines: Sequence[str], settings: Settings, source: str = "") -> F
     if settings.source(source).format is not None or settings.source(source).fields:
         return _configured(source, settings)
     written = [line for line in lines if line.strip()]
-    if any(line.startswith("#Fields:") for line in written) or is_header(written):
-        return W3cFormat()
     found: Format | None
     found, best = _best(written, settings)
+    has_header = any(line.startswith("#Fields:") for line in written) or is_header(written)
+    if has_header and 2 * best < len(written):  # one line that looks like a header makes no W3C log of others
+        return W3cFormat()
     for wrapper in WRAPPERS:
         bare = [wrapper.unwrap(line) for line in written]
         if bare != written:
