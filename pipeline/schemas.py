@@ -133,8 +133,7 @@ INGESTED_FILES = declare(
         ("last_at", INSTANT, "last instant on a kept or duplicate line"),
         ("first_line", TEXT, "what the line at offset 0 is: kept, rejected, duplicate or blank; null where none"),
         ("first_line_date", DAY, "the day of the table that holds it"),
-        ("first_line_bytes", COUNT, "bytes of the first line in this file where it began in another; null usually"),
-        ("first_text", pa.binary(), "that line, where it was rejected: it may be the end of another file's last one"),
+        ("first_text", pa.binary(), "that line, where it may be the end of a longer one: as it stands in this file"),
         (
             "last_line",
             TEXT,

@@ -7,13 +7,14 @@ could be parsed do not belong here; those are `duplicates`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
-from pipeline.ingest.file_lines import FileLines, LineReader, text_hash
+from pipeline.ingest.file_lines import FileLines, Files, LineReader, Numbers, text_hash
 from pipeline.ingest.ledger import LedgerEntry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,11 +39,14 @@ class BrokenLine:
     is_rejected: bool
 
 
-def find_broken_copies(reader: LineReader, files: Sequence[LedgerEntry], changed_ids: set[str]) -> list[BrokenLine]:
+def find_broken_copies(
+    run: Files, rejected: Sequence[Mapping[str, Any]], files: Sequence[LedgerEntry], changed_ids: set[str]
+) -> list[BrokenLine]:
     """Find the rejected lines that are copies of others.
 
     Args:
-        reader: reads the lines.
+        run: where their neighbours are read.
+        rejected: the files' rejected lines: file, offset and text.
         files: of one source.
         changed_ids: the files that got new lines.
 
@@ -50,26 +54,26 @@ def find_broken_copies(reader: LineReader, files: Sequence[LedgerEntry], changed
         Lines to be counted as duplicates; one of each line that was really written stays rejected.
     """
     texts: dict[str, set[int]] = defaultdict(set)
-    rejected: set[tuple[str, int]] = set()
-    for row in reader.rejected:
+    for row in rejected:
         texts[row["file_id"]].add(text_hash(row["text"]))
-        rejected.add((row["file_id"], row["line_offset"]))
-    wanted = {
-        entry.file_id
-        for entry in files
-        for other in files
-        if entry is not other
-        and (entry.file_id in changed_ids or other.file_id in changed_ids)
-        and _overlap(entry, other)
-        and (texts[entry.file_id] or texts[other.file_id])
-    }
+    wanted = [entry for entry in files if any(_may_share(entry, other, texts, changed_ids) for other in files)]
+    if not wanted:
+        return []
+    reader = LineReader(run, wanted)
     all_texts = np.array(sorted(set().union(*texts.values())), dtype=np.int64)
+    places = {(row["file_id"], row["line_offset"]) for row in rejected}
     groups = _Groups()
-    for entry in files:
-        if entry.file_id in wanted:
-            for line, keys in _broken_lines(entry, reader.of(entry), all_texts, rejected):
-                groups.add(line, keys)
+    for entry in wanted:
+        for line, keys in _broken_lines(entry, reader.of(entry), all_texts, places):
+            groups.add(line, keys)
     return [line for group in groups for line in _surplus(group, changed_ids)]
+
+
+def _may_share(entry: LedgerEntry, other: LedgerEntry, texts: Mapping[str, set[int]], changed_ids: set[str]) -> bool:
+    """Whether two files may have a broken line in common, of which one is new."""
+    is_new = bool({entry.file_id, other.file_id} & changed_ids) and entry.file_id != other.file_id
+    has_any = bool(texts.get(entry.file_id) or texts.get(other.file_id))
+    return is_new and has_any and _overlap(entry, other)
 
 
 def _overlap(entry: LedgerEntry, other: LedgerEntry) -> bool:
@@ -77,7 +81,7 @@ def _overlap(entry: LedgerEntry, other: LedgerEntry) -> bool:
 
 
 def _broken_lines(
-    entry: LedgerEntry, lines: FileLines, texts: np.ndarray, rejected: set[tuple[str, int]]
+    entry: LedgerEntry, lines: FileLines, texts: Numbers, rejected: set[tuple[str, int]]
 ) -> Iterator[tuple[BrokenLine, list[tuple[object, ...]]]]:
     """Give a file's rejected lines and copies of such, each with what makes it the same as another file's."""
     is_broken = np.isin(lines.hashes, texts)

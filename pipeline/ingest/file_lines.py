@@ -102,6 +102,7 @@ class LineReader:
 
     def __init__(self, run: Files, files: Sequence[LedgerEntry]) -> None:
         self._run = run
+        self._source = files[0].source
         self._files = {entry.file_id: entry for entry in files}
         self._lines: dict[str, FileLines] = {}
         self._rejected: list[dict[str, Any]] | None = None
@@ -116,7 +117,13 @@ class LineReader:
         days = [at.date() for entry in self._files.values() for at in (entry.first_at, entry.last_at) if at]
         paths = [path for table in _TAKEN if days for path in self._paths(table, min(days), max(days))]
         taken = read_rows(paths, self._is_of_files, ["file_id", *_COLUMNS])
-        files = np.concatenate((taken["file_id"].to_numpy(), [row["file_id"] for row in self.rejected]))
+        ids = pa.concat_arrays(
+            [
+                *taken["file_id"].cast(pa.string()).chunks,
+                pa.array([row["file_id"] for row in self.rejected], pa.string()),
+            ]
+        )
+        codes = pc.index_in(ids, pa.array(list(self._files), pa.string())).to_numpy(zero_copy_only=False)
         offsets, hashes, instants = (
             np.concatenate((column, np.array(rejected, dtype=np.int64)))
             for column, rejected in (
@@ -126,8 +133,8 @@ class LineReader:
             )
         )
         lines = {}
-        for file_id, entry in self._files.items():
-            own = np.flatnonzero((files == file_id) & (offsets < entry.bytes_read))
+        for number, (file_id, entry) in enumerate(self._files.items()):
+            own = np.flatnonzero((codes == number) & (offsets < entry.bytes_read))
             own = own[np.argsort(offsets[own], kind="stable")]
             lines[file_id] = FileLines(offsets[own], hashes[own], instants[own], entry.bytes_read)
         return lines
@@ -145,24 +152,20 @@ class LineReader:
         """The texts of rejected lines by their hash."""
         return {text_hash(row["text"]): row["text"] for row in self.rejected}
 
-    def requests(self, source: str, line_hash: int, at: datetime) -> list[dict[str, Any]]:
-        """The kept lines of a source with a hash and instant; there is none for a rejected line."""
-        wanted = (pc.field("source") == source) & (pc.field("line_hash") == line_hash)
-        return self._of_day(at.date(), wanted)
-
-    def requests_at(self, source: str, at: datetime) -> list[dict[str, Any]]:
-        """The kept lines of a source of an instant."""
-        wanted = (pc.field("source") == source) & (pc.field("occurred_at") == pa.scalar(at))
-        return self._of_day(at.date(), wanted)
-
-    def first_line(self, entry: LedgerEntry, day: date) -> dict[str, Any] | None:
-        """The row of a file's first line, where that is kept."""
-        rows = self._of_day(day, (pc.field("file_id") == entry.file_id) & (pc.field("line_offset") == 0))
-        return rows[0] if rows else None
-
-    def _of_day(self, day: date, wanted: pc.Expression) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = read_rows(self._paths("raw_requests", day, day), wanted).to_pylist()
+    def requests_at(self, at: datetime, line_hash: int | None = None) -> list[dict[str, Any]]:
+        """The kept lines of the source of an instant; on demand those of a hash."""
+        wanted = (pc.field("source") == self._source) & (pc.field("occurred_at") == pa.scalar(at))
+        if line_hash is not None:
+            wanted &= pc.field("line_hash") == line_hash
+        rows: list[dict[str, Any]] = read_rows(self._paths("raw_requests", at.date(), at.date()), wanted).to_pylist()
         return rows
+
+    def instant_of_first_line(self, entry: LedgerEntry, day: date) -> datetime | None:
+        """When a file's first line was, where that is kept; of its many columns only this is read."""
+        wanted = (pc.field("file_id") == entry.file_id) & (pc.field("line_offset") == 0)
+        found = read_rows(self._paths("raw_requests", day, day), wanted, ["occurred_at"])["occurred_at"]
+        at: datetime | None = found[0].as_py() if len(found) else None
+        return at
 
     @property
     def _is_of_files(self) -> pc.Expression:

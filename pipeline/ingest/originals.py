@@ -92,7 +92,7 @@ def write_original(connection: duckdb.DuckDBPyConnection, settings: Settings, fi
     hasher = hashlib.sha256()
     lines = size = 0
     of_file = _lines(connection, file_id, known, entry)
-    own = len(entry["first_text"]) if entry["first_text"] else entry["first_line_bytes"]
+    own = len(entry["first_text"]) if entry["first_text"] else None
     for line in _with_newlines(of_file, entry["bytes_read"], own):
         hasher.update(line)
         to.write(line)

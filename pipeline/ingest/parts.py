@@ -30,6 +30,15 @@ def read_whole(line: bytes, known: Format | None) -> dict[str, object] | None:
     return None if UNCLOSED in str(row.get("extra", "")) else row
 
 
+def why_rejected(line: bytes, known: Format | None) -> str:
+    """The reason for which a text is no line of its format, or but a part of one."""
+    try:
+        read_line(line.removesuffix(b"\r"), known)
+    except Rejected as why:
+        return why.reason
+    return "no_match"
+
+
 def first_field(known: Format) -> str | None:
     """The column that a line of a text format begins with; lines of JSON cannot be cut and remain lines."""
     return known.names[0] if isinstance(known, LayoutFormat) and known.names[0] in _FIRST_FIELDS else None

@@ -17,18 +17,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.formats import Format, Rejected, format_as_read
+from pipeline.formats import Format, format_as_read
 from pipeline.ingest.broken_copies import find_broken_copies
 from pipeline.ingest.columns import RejectedLine
 from pipeline.ingest.day_files import DayWriter, Run
-from pipeline.ingest.exact_path import read_line
 from pipeline.ingest.file_lines import LineReader, Numbers
 from pipeline.ingest.ledger import Ledger, LedgerEntry
-from pipeline.ingest.parts import first_field, is_client, is_end_but_for_client, is_part, read_whole
+from pipeline.ingest.parts import first_field, is_client, is_end_but_for_client, is_part, read_whole, why_rejected
 from pipeline.ingest.reading import single_line
 from pipeline.ingest.written import rejected_line, written_line
 from pipeline.settings import Settings
@@ -142,28 +142,36 @@ class _Seams:
         self._lines = LineReader(run, files)
         self._zone = settings.source(files[0].source).time_zone
         self._tails_wholes: dict[str, list[_Whole]] = {}
+        self._is_moved = False
 
     def mend(self) -> None:
         """Put right what can be."""
         self._end_lines()
         for entry in self._looked_at:
-            if entry.first_line == "kept" and not entry.continues_file_id:
-                self._mend_client(entry)
+            if entry.first_line == "kept" and not entry.first_text and not entry.continues_file_id:
+                self._doubt_client(entry)
         self._mend_heads()
         self._look_anew()
         self._mend_tails()
-        self._writer.commit()
+        self._look_anew()
         self._leave_out_broken_copies()
         self._writer.commit()
 
     def _look_anew(self) -> None:
-        self._writer.commit()
-        self._lines = LineReader(self._run, self._files)
-        self._tails_wholes.clear()
+        """See lines that were moved where they are now."""
+        if self._is_moved:
+            self._writer.commit()
+            self._lines = LineReader(self._run, self._files)
+            self._tails_wholes.clear()
+            self._is_moved = False
+
+    def _take_back(self, entry: LedgerEntry, offset: int) -> dict[str, Any] | None:
+        self._is_moved = True
+        return self._writer.take_back(entry, offset)
 
     def _leave_out_broken_copies(self) -> None:
-        for line in find_broken_copies(LineReader(self._run, self._files), self._files, self._changed_ids):
-            row = self._writer.take_back(line.entry, line.offset)
+        for line in find_broken_copies(self._run, self._lines.rejected, self._files, self._changed_ids):
+            row = self._take_back(line.entry, line.offset)
             if line.offset == 0:
                 line.entry.first_line, line.entry.first_line_date = "duplicate", None
             text = rejected_line(row) if row is not None else None
@@ -182,13 +190,17 @@ class _Seams:
             line = single_line(row, tail.bytes_read, self._zone)
             at = line["occurred_at"][0].as_py()
             if any(_is_in_time(at, tail.last_at, self._next_at(entry)) for entry in nearby):
+                self._is_moved = True
                 tail.last_line = "kept"
                 tail.lines_read += 1
                 self._writer.add(tail, line)
                 self._writer.flush(tail)
 
-    def _mend_client(self, entry: LedgerEntry) -> None:
-        """Mend a first line that was cut within its first field: only there is what is left a line too."""
+    def _doubt_client(self, entry: LedgerEntry) -> None:
+        """Look whether a kept first line may have been cut within its first field: only there what is left is a line.
+
+        Where it may, its text is noted, and it is looked at as one that was rejected is.
+        """
         known = self._known(entry)
         first = first_field(known) if known is not None else None
         if known is None or first is None or entry.first_line_date is None:
@@ -197,24 +209,15 @@ class _Seams:
         tails = [tail for tail in others if tail.waiting_text and b" " not in tail.waiting_text]
         if not tails and not any(_overlap(entry, other) for other in others):
             return
-        row = self._lines.first_line(entry, entry.first_line_date)
+        at = self._lines.instant_of_first_line(entry, entry.first_line_date)
+        rows = self._lines.requests_at(at) if at is not None else []
+        row = next((row for row in rows if row["file_id"] == entry.file_id and row["line_offset"] == 0), None)
         if row is None:
             return
-        for whole in self._lines.requests_at(entry.source, row["occurred_at"]):
-            if whole["file_id"] != entry.file_id and is_end_but_for_client(row, whole, known):
-                self._writer.take_back(entry, 0)
-                part = written_line(row, known)
-                self._note_copy(entry, _Whole(whole["line_hash"], whole["occurred_at"], True), part)
-                return
-        for tail in tails:
-            client = f"{tail.waiting_text.decode('utf-8', 'replace')}{row[first]}"
-            if is_client(client, first) and _is_in_time(row["occurred_at"], tail.last_at, None):
-                self._writer.take_back(entry, 0)
-                end = written_line(row, known) or b""
-                entry.first_line_bytes = len(end)
-                whole_line = {**row, first: client, "line": tail.waiting_text + end}
-                self._add_joined(entry, tail, single_line(whole_line, 0, self._zone))
-                return
+        wholes = [other for other in rows if is_end_but_for_client(row, other, known)]
+        clients = {tail.file_id: f"{tail.waiting_text.decode('utf-8', 'replace')}{row[first]}" for tail in tails}
+        if wholes or any(is_client(client, first) for client in clients.values()):
+            entry.first_text = written_line(row, known) or b""
 
     # First lines that were rejected.
 
@@ -253,6 +256,8 @@ class _Seams:
         for entry in heads:
             if entry.continues_file_id and entry.file_id not in done:
                 self._separate(entry)
+            elif entry.first_line == "kept" and not entry.continues_file_id:
+                entry.first_text = b""
 
     def _texts_taken(self, heads: Sequence[LedgerEntry]) -> dict[_TailKey, bytes]:
         """The first lines that go with last lines already, of files that are not looked at."""
@@ -273,14 +278,16 @@ class _Seams:
             wholes: hashes of the lines that it may be a part of.
         """
         known = self._known(entry)
+        is_line = read_whole(entry.first_text, known) is not None
+        first = first_field(known) if known is not None else None
         for tail in self._tails(entry):
             row = read_whole(tail.waiting_text + entry.first_text, known)
-            if row is None:
+            if row is None or (is_line and not is_client(str(row[str(first)]), str(first))):
                 continue
             joined = _Joined(tail, single_line(row, 0, self._zone), False)
             if self._is_of_another(tail, joined.line_hash, wholes) or not _is_in_time(joined.at, tail.last_at, next_at):
                 continue
-            same = self._lines.requests(entry.source, joined.line_hash, joined.at)
+            same = self._lines.requests_at(joined.at, joined.line_hash)
             yield replace(joined, is_known=any(row["file_id"] != entry.file_id for row in same))
 
     def _is_of_another(self, tail: LedgerEntry, line_hash: int, wholes_of_head: set[int]) -> bool:
@@ -292,13 +299,13 @@ class _Seams:
 
     def _join(self, entry: LedgerEntry, joined: _Joined) -> None:
         if entry.first_line == "rejected" or self._hash_of_first(entry) != joined.line_hash:
-            self._writer.take_back(entry, 0)
+            self._take_back(entry, 0)
             self._add_joined(entry, joined.tail, joined.line)
         entry.continues_file_id = joined.tail.file_id
 
     def _take_as_copy(self, entry: LedgerEntry, wholes: Sequence[_Whole]) -> None:
         if entry.first_line == "rejected" or self._hash_of_first(entry) not in {whole.line_hash for whole in wholes}:
-            self._writer.take_back(entry, 0)
+            self._take_back(entry, 0)
             self._note_copy(entry, wholes[0], entry.first_text)
 
     def _separate(self, entry: LedgerEntry) -> None:
@@ -306,15 +313,14 @@ class _Seams:
         line_hash = self._hash_of_first(entry)
         if line_hash is None or any(self._lines.of(other).places(line_hash) for other in self._others(entry)):
             return
-        self._writer.take_back(entry, 0)
-        try:
-            read_line(entry.first_text, self._known(entry))
-            reason = "no_match"
-        except Rejected as why:
-            reason = why.reason
+        self._take_back(entry, 0)
         entry.continues_file_id = None
+        row = read_whole(entry.first_text, self._known(entry))
+        if row is not None:
+            self._keep_first(entry, single_line(row, 0, self._zone))
+            return
         entry.first_line, entry.first_line_date = "rejected", self._writer.read_day
-        self._reject(entry, 0, reason, entry.first_text)
+        self._reject(entry, 0, why_rejected(entry.first_text, self._known(entry)), entry.first_text)
 
     # Last lines of files that are finished.
 
@@ -330,7 +336,7 @@ class _Seams:
             wanted = "joined" if is_joined else "duplicate" if wholes else "rejected"
             if wanted == tail.last_line or (wanted == "rejected" and tail.last_line == "duplicate"):
                 continue
-            self._writer.take_back(tail, tail.bytes_read)
+            self._take_back(tail, tail.bytes_read)
             tail.last_line = wanted
             if wholes:
                 self._writer.note_copy(tail, tail.bytes_read, wholes[0].line_hash, wholes[0].at, tail.waiting_text)
@@ -411,7 +417,7 @@ class _Seams:
             is_long_enough = len(broken) + is_beside > len(part)
             return is_long_enough and (broken.endswith(part) if is_end else broken.startswith(part))
         at = lines.instant_near(number)
-        rows = self._lines.requests(other.source, line_hash, at) if at is not None else []
+        rows = self._lines.requests_at(at, line_hash) if at is not None else []
         length = lines.length(number) if is_beside else None
         return bool(rows) and is_part(part, rows[0], known, length, is_end)
 
@@ -452,10 +458,13 @@ class _Seams:
 
     def _add_joined(self, entry: LedgerEntry, tail: LedgerEntry, line: pa.Table) -> None:
         known = self._known(entry)
-        entry.lines_read += 1
         entry.continues_file_id = tail.file_id
         entry.format = known.name if known is not None else None
-        entry.first_line, entry.first_line_date = "kept", None
+        self._keep_first(entry, line)
+
+    def _keep_first(self, entry: LedgerEntry, line: pa.Table) -> None:
+        entry.lines_read += 1
+        entry.first_line, entry.first_line_date = "kept", line["occurred_at"][0].as_py().date()
         self._writer.add(entry, line)
         self._writer.flush(entry)
 

@@ -362,7 +362,7 @@ class Site:
         One that holds unparsable lines only, or parts of a single line, tells nothing of where it belongs.
         """
         return any(
-            self.log.is_parsable(number) and any(start <= first and last <= end for start, end in spans)
+            self.log.is_request(number) and any(start <= first and last <= end for start, end in spans)
             for number, (first, last) in enumerate(self.log.bounds)
         )
 
@@ -375,41 +375,45 @@ class Site:
     # What has surely been delivered.
 
     def missing_lines(self) -> list[int]:
-        """The lines that no reading surely met whole, or in two parts that can only be put together in one way.
+        """The lines that no reading surely met so that it can be known what they are.
 
-        Equal lines count as met where one file held all of them: on two sides of a cut they could be one. So does a
-        broken line, which tells no time, where one file held it with the requests before and after it.
+        A line is known where a file held it whole, but not everywhere:
+
+        - lines that are equal could be one, on two sides of a cut: one file must have held all of them;
+        - a broken line tells no time, and half a line may tell nothing at all, so that they are known by the requests
+          beside them: one file must have held all three;
+        - a line in two parts can be put together if it was cut at one place only, and is a request.
         """
-        met = [self._is_met(number) for number in range(len(self.log.bounds))]
-        return [number for number, is_met in enumerate(met) if not is_met]
+        return [number for number in range(len(self.log.bounds)) if not self._is_met(number)]
 
     def _is_met(self, number: int) -> bool:
-        if not self.log.data[slice(*self.log.bounds[number])].strip():
+        if not self.log.lines[number].strip():
             return True
-        if number in self.log.broken:
-            first, last = self.log.beside_broken(number)
-            return any(version.holds(first, last) for version in self.read)
+        cuts = self._cuts(number)
+        if number in self.log.broken or cuts:
+            stretch = self.log.beside(number)
+            is_met = any(version.holds(*stretch) for version in self.read)
+        else:
+            is_met = any(self._holds_in_place(version, number) for version in self.read)
         equal = self.log.equal_to(number)
-        if any(all(self._holds_whole(version, other) for other in equal) for version in self.read):
-            return True
-        return len(equal) == 1 and self._is_cut_once(number)
+        if len(equal) > 1:
+            return is_met and any(all(version.holds(*self.log.bounds[n]) for n in equal) for version in self.read)
+        return is_met or (self.log.is_request(number) and len(cuts) == 1 and self._is_met_in_parts(cuts.pop()))
 
-    def _holds_whole(self, version: Version, number: int) -> bool:
+    def _cuts(self, number: int) -> set[int]:
+        """The places within a line at which some file may have ended or begun."""
+        first, last = self.log.bounds[number]
+        return {cut for version in self.versions for cut in (version.start, version.end) if first < cut < last}
+
+    def _is_met_in_parts(self, cut: int) -> bool:
+        return any(version.end == cut for version in self.read) and any(version.start == cut for version in self.read)
+
+    def _holds_in_place(self, version: Version, number: int) -> bool:
         """Whether a file holds a line, and nothing beside it that is not beside it in the true log."""
         first, last = self.log.bounds[number]
         is_after_another = first in {start for start, _ in version.spans[1:]}
         is_before_another = last in {end for _, end in version.spans[:-1]}
         return version.holds(first, last) and not is_after_another and not is_before_another
-
-    def _is_cut_once(self, number: int) -> bool:
-        first, last = self.log.bounds[number]
-        ends = {version.end for version in self.versions if first < version.end < last}
-        starts = {version.start for version in self.versions if first < version.start < last}
-        return (
-            len(ends | starts) == 1
-            and any(version.end in ends for version in self.read)
-            and any(version.start in starts for version in self.read)
-        )
 
 
 STEPS: dict[str, Callable[[Site, Step], bool]] = {
@@ -433,5 +437,6 @@ def catch_up(sites: Sequence[Site]) -> None:
     for site in sites:
         missing = site.missing_lines()
         if missing:
+            site.done["catches up"] += 1
             first, last = missing[0], missing[-1]
-            site.deliver(((site.log.beside_broken(first)[0], site.log.beside_broken(last)[1]),))
+            site.deliver(((site.log.beside(first)[0], site.log.beside(last)[1]),))

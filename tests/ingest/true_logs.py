@@ -44,15 +44,13 @@ class TrueLog:
         """Where lines begin, and the log's end."""
         return frozenset((0, *(last for _, last in self.bounds)))
 
-    def is_parsable(self, number: int) -> bool:
-        """Whether a line is a request."""
+    def is_request(self, number: int) -> bool:
+        """Whether a line is a request, not broken or empty."""
         return number not in self.broken and bool(self.lines[number].strip())
 
-    def beside_broken(self, number: int) -> tuple[int, int]:
-        """Where a line begins and ends; of a broken or empty one, where the requests before and after it do."""
-        requests = [other for other in range(len(self.lines)) if self.is_parsable(other)]
-        if number in requests:
-            return self.bounds[number]
+    def beside(self, number: int) -> tuple[int, int]:
+        """Where the request before a line begins, and where the one after it ends."""
+        requests = [other for other in range(len(self.lines)) if self.is_request(other)]
         before = max((other for other in requests if other < number), default=number)
         after = min((other for other in requests if other > number), default=number)
         return self.bounds[before][0], self.bounds[after][1]
@@ -64,17 +62,18 @@ class TrueLog:
         return [other for other, line in enumerate(self.lines) if line == self.lines[number]]
 
 
-def true_log(seed: int, service: int, source: str) -> TrueLog:
+def true_log(seed: int, service: int, source: str, week: int) -> TrueLog:
     """Make a log of 20 to 60 lines over some days.
 
     Args:
         seed: decides everything.
         service: a number from 0 to 255 that keeps the people of one service apart from those of others.
         source: its name.
+        week: in which it begins, from 0 on.
     """
     chance = random.Random(seed)
     write = chance.choice((_combined, _json))
-    at = datetime(2026, 3, 2, 8, tzinfo=UTC) + timedelta(hours=chance.randrange(40))
+    at = datetime(2026, 3, 2, 8, tzinfo=UTC) + timedelta(weeks=week, hours=chance.randrange(30))
     lines: list[bytes] = []
     broken = set()
     for number in range(chance.randrange(20, 61)):
@@ -87,7 +86,7 @@ def true_log(seed: int, service: int, source: str) -> TrueLog:
         elif number and kind < 0.2 and len(lines) - 1 not in broken:
             lines.append(lines[-1])
         else:
-            at += timedelta(seconds=chance.choice((0, 0, 1, 7, 40, 400, 2000, 2000, 40_000)))
+            at += timedelta(seconds=chance.choice((0, 0, 0, 1, 7, 40, 40, 400, 400, 2000, 2000, 2000, 2000, 40_000)))
             lines.append(write(chance, at, service))
     return TrueLog(source, tuple(lines), frozenset(broken))
 
