@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.formats import check_formats, find_format
-from pipeline.settings import SettingError, Settings, SourceSettings
+from pipeline.formats import Rejected, check_formats, find_format
+from pipeline.settings import SettingError, Settings, SourceSettings, load_settings
 from tests.ingest.deliveries import House
 
 AT = 1772445600_123000
@@ -103,6 +103,11 @@ def test_a_container_s_log_of_such_lines(tmp_path: Path) -> None:
         ({"fields": {"target": "t"}}, "sources.app.fields: time is missing"),
         ({"fields": {"time": "t"}}, "sources.app.fields: one of target, path, request is missing"),
         ({"format": "json"}, "sources.app.fields: time is missing"),
+        ({"fields": {"time": "t", "target": "t"}}, "sources.app.fields: time has the key 't', which target has too"),
+        (
+            {"fields": {"time": "t", "target": "u", "duration_s": "a", "duration_ms": "b"}},
+            "sources.app.fields: duration_s and duration_ms are both the duration",
+        ),
         ({"format": "combined", "fields": {"time": "t"}}, "sources.app.fields are for the format json, not 'combined'"),
     ],
 )
@@ -110,3 +115,32 @@ def test_what_is_wrong_is_said_at_the_start(source: dict[str, object], says: str
     with pytest.raises(SettingError) as error:
         check_formats(settings(**source))
     assert str(error.value).startswith(says)
+
+
+def test_who_asked_is_taken_from_the_keys_that_the_settings_name() -> None:
+    own = Settings(user_field="user.id", sources={"app": SourceSettings(fields={"time": "t", "target": "u"})})
+    known = find_format([], own, "app")
+    assert known is not None
+    row = known.parse_line(json.dumps({"t": 1772445600.123, "u": "/", "user": {"id": 7}, "visitor_id": "v"}))
+    assert (row["user_id"], row["visitor_cookie"], row.get("extra")) == ("7", "v", None)
+
+
+@pytest.mark.parametrize(("took", "milliseconds"), [("1.25e-05", 0.012), ("2E0", 2000.0), ("1e-99", 0.0)])
+def test_durations_with_an_exponent(took: str, milliseconds: float) -> None:
+    known = find_format([], settings(fields={"time": "t", "target": "u", "duration_s": "took"}), "app")
+    assert known is not None
+    assert known.parse_line(f'{{"t": 1772445600.123, "u": "/", "took": {took}}}')["duration_ms"] == milliseconds
+
+
+@pytest.mark.parametrize("took", ["1e99", "1e400", "-1e-3"])
+def test_what_is_no_duration(took: str) -> None:
+    known = find_format([], settings(fields={"time": "t", "target": "u", "duration_s": "took"}), "app")
+    assert known is not None
+    with pytest.raises(Rejected, match="not a number"):
+        known.parse_line(f'{{"t": 1772445600.123, "u": "/", "took": {took}}}')
+
+
+def test_a_format_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "trail.toml").write_text("[sources.app]\nformat = 3\n")
+    with pytest.raises(SettingError, match=r"sources\.app\.format is 3; it must be a text"):
+        load_settings(tmp_path / "trail.toml", {})
