@@ -6,8 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pipeline.cli import main
 from pipeline.formats import Rejected, check_formats, find_format
+from pipeline.formats.proposal_json import propose_fields
+from pipeline.ingest.doctor import examine
 from pipeline.settings import SettingError, Settings, SourceSettings, load_settings
 from tests.ingest.deliveries import House
 
@@ -144,3 +148,33 @@ def test_a_format_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "trail.toml").write_text("[sources.app]\nformat = 3\n")
     with pytest.raises(SettingError, match=r"sources\.app\.format is 3; it must be a text"):
         load_settings(tmp_path / "trail.toml", {})
+
+
+def test_fields_are_proposed_for_json_of_no_known_writer(tmp_path: Path) -> None:
+    fields, line, _ = SHAPES["pino"]
+    started = {"level": 30, "time": 1772445600123, "hostname": "web1", "msg": "listening on /tmp/app.sock"}
+    path = tmp_path / "app.log"
+    path.write_text("".join(f"{json.dumps(text)}\n" for text in (started, line, line)))
+    found = examine("app.log", path, Settings()).proposal
+    assert found is not None
+    assert found.fields == fields
+    assert (found.format, found.reads, found.looked_at) == ("json", 2, 3)
+    shown = CliRunner().invoke(main, ["doctor", str(path)])
+    pasted = tmp_path / "trail.toml"
+    pasted.write_text(shown.output[shown.output.index("  [sources.NAME]") : shown.output.index("\n\ncolumn")])
+    assert load_settings(pasted, {}).sources["NAME"] == SourceSettings(format="json", fields=fields)
+
+
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [("elapsed_ms", "ms"), ("tookMillis", "ms"), ("event.duration_ns", "ns"), ("took_us", "us"), ("latency_s", "s")],
+)
+def test_the_unit_of_a_proposed_duration_is_its_key_s(key: str, field: str) -> None:
+    found = propose_fields([json.dumps({"ts": 1772445600.123, "path": "/a", key: 12})])
+    assert found is not None
+    assert found.fields == {"time": "ts", "target": "path", f"duration_{field}": key}
+
+
+@pytest.mark.parametrize("text", ['{"msg": "hello", "time": 1772445600}', "hello", '{"path": "/a"}', "[" * 9999])
+def test_nothing_is_proposed_for_what_tells_no_request(text: str) -> None:
+    assert propose_fields([text]) is None
