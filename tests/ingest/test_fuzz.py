@@ -84,7 +84,7 @@ def files(draw: st.DrawFn) -> Delivered:
     return Delivered(packed + b"garbage", None) if harm == "add" else Delivered(packed, plain, lines, good_lines)
 
 
-@settings(STEADY, max_examples=15)
+@settings(STEADY, max_examples=12)
 @given(delivered=st.lists(files(), min_size=4, max_size=8), beside=st.tuples(files(), files()))
 def test_any_file_adds_up(delivered: list[Delivered], beside: tuple[Delivered, Delivered]) -> None:
     with tempfile.TemporaryDirectory() as folder:
