@@ -171,8 +171,8 @@ def mapped_format(fields: Mapping[str, str], who: Mapping[str, str]) -> JsonForm
         who: fields that say who asked, by the key that holds them where `fields` does not say it.
 
     Raises:
-        MappingError: a field is unknown, there is no time or nothing that tells a request, two fields have one key, or
-            two say the duration.
+        MappingError: a field is unknown, there is no time or nothing that tells a request, a query has no path, two
+            fields have one key, or two say the duration.
     """
     unknown = sorted(set(fields) - set(MAPPABLE))
     if unknown:
@@ -181,6 +181,8 @@ def mapped_format(fields: Mapping[str, str], who: Mapping[str, str]) -> JsonForm
         raise MappingError("time is missing: which key holds when the request was made?")
     if not any(name in fields for name in _TELL_REQUESTS):
         raise MappingError(f"one of {', '.join(_TELL_REQUESTS)} is missing: which key holds what was asked for?")
+    if "query" in fields and "path" not in fields:
+        raise MappingError("query belongs to path, which is missing; a key that holds both is the target")
     by_key = {key: name for name, key in fields.items()}
     hidden = sorted(set(fields) - set(by_key.values()))
     if hidden:

@@ -107,6 +107,7 @@ def test_a_container_s_log_of_such_lines(tmp_path: Path) -> None:
         ({"fields": {"target": "t"}}, "sources.app.fields: time is missing"),
         ({"fields": {"time": "t"}}, "sources.app.fields: one of target, path, request is missing"),
         ({"format": "json"}, "sources.app.fields: time is missing"),
+        ({"fields": {"time": "t", "target": "u", "query": "q"}}, "sources.app.fields: query belongs to path"),
         ({"fields": {"time": "t", "target": "t"}}, "sources.app.fields: time has the key 't', which target has too"),
         (
             {"fields": {"time": "t", "target": "u", "duration_s": "a", "duration_ms": "b"}},

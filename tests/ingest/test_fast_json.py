@@ -77,12 +77,14 @@ def test_an_odd_line_takes_the_exact_path_alone(odd: str) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"time": "ts", "path": "uri"},  # a target in two parts
+        {"time": "ts", "path": "uri", "query": "query"},  # a target in two parts
+        {"time": "ts", "target": "uri", "path": "at.uri"},
+        {"time": "ts", "target": "uri", "path": "msg"},
         {"time": "ts", "target": "at.uri"},  # inside of an object
         {"time": "ts", "request": "uri"},
     ],
 )
 def test_what_the_fast_path_cannot_read_it_does_not_take(fields: dict[str, str]) -> None:
     assert not mapped_format(fields, WHO).is_flat
-    line = '{"ts":1772442005,"uri":"/a","at.uri":"/b","query":"c=d"}'
+    line = '{"ts":1772442005,"uri":"/a","at.uri":"/b","query":"c=d","msg":"/c"}'
     assert_paths_agree(Block(f"{line}\n".encode(), 0), mapped_format(fields, WHO))
