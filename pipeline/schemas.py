@@ -171,7 +171,7 @@ INGESTED_FILES = _table(
         ("first_line", TEXT, "what the line at offset 0 is: kept, rejected, duplicate or blank; null where none"),
         ("first_line_date", DAY, "the day of the table that holds it"),
         ("first_text", pa.binary(), "that line, where it was rejected: it may be the end of another file's last one"),
-        ("last_line", TEXT, "what a last line without newline is: rejected, kept, duplicate or joined; null if it waits"),
+        ("last_line", TEXT, "what a last line without newline is: rejected, kept, duplicate, joined; null if it waits"),
         ("continues_file_id", TEXT, "the file whose unfinished last line this file's first bytes ended; null usually"),
         ("content_hash", TEXT, "hash of the first bytes_read bytes: a file that begins so is this file, read further"),
         ("head_hash", TEXT, "hash of the first head_bytes bytes, to find candidates quickly"),
