@@ -134,11 +134,7 @@ INGESTED_FILES = declare(
         ("first_line", TEXT, "what the line at offset 0 is: kept, rejected, duplicate or blank; null where none"),
         ("first_line_date", DAY, "the day of the table that holds it"),
         ("first_text", pa.binary(), "that line, where it may be the end of a longer one: as it stands in this file"),
-        (
-            "last_line",
-            TEXT,
-            "what a last line without newline is: rejected, kept, duplicate or joined; null while it waits",
-        ),
+        ("last_line", TEXT, "what a last line without newline is: rejected, kept, duplicate, joined; null if it waits"),
         ("continues_file_id", TEXT, "the file whose unfinished last line this file's first bytes ended; null usually"),
         ("content_hash", TEXT, "hash of the first bytes_read bytes: a file that begins so is this file, read further"),
         ("head_hash", TEXT, "hash of the first head_bytes bytes, to find candidates quickly"),

@@ -153,20 +153,16 @@ class DayWriter:
             self._day_files("raw_requests", day),
             self._day_files("duplicate_lines", day),
         )
-        if not copies.any():
+        if not copies.is_copy.any():
             return parts
         bounds = np.cumsum([part.num_rows for part in parts])[:-1]
-        masks = [pa.array(mask) for mask in np.split(copies, bounds)]
+        masks = [pa.array(mask) for mask in np.split(copies.is_copy, bounds)]
         copied = [part.select(_COPY_COLUMNS).filter(mask) for part, mask in zip(parts, masks, strict=True)]
-        self._note_copies(entry, day, pa.concat_tables(copied).unify_dictionaries())
+        entry.lines_duplicate += int(copies.is_copy.sum())
+        entry.lines_ambiguous += int(copies.is_ambiguous.sum())
+        table = pa.concat_tables(copied).unify_dictionaries()
+        self._staged["duplicate_lines"][day].append(self._run.write("duplicate_lines", day, table))
         return [part.filter(pc.invert(mask)) for part, mask in zip(parts, masks, strict=True)]
-
-    def _note_copies(self, entry: LedgerEntry, day: date, copies: pa.Table) -> None:
-        entry.lines_duplicate += copies.num_rows
-        seconds = copies["occurred_at"].cast(pa.int64()).to_numpy() // 1_000_000
-        if seconds.min() == seconds.max():
-            entry.lines_ambiguous += copies.num_rows
-        self._staged["duplicate_lines"][day].append(self._run.write("duplicate_lines", day, copies))
 
     def take_back(self, entry: LedgerEntry, offset: int) -> dict[str, Any] | None:
         """Take a line of a file back out of the tables, of this run's too; return its row."""

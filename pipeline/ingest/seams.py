@@ -246,8 +246,8 @@ class _Seams:
         for _, entry, found in sorted(likely, key=lambda item: item[0]):
             if entry.file_id in done:
                 continue
-            if isinstance(found, _Whole):
-                self._take_as_copy(entry, [found])
+            if isinstance(found, _Whole) or found.is_known:
+                self._take_as_copy(entry, [_Whole(found.line_hash, found.at, True)])
             elif texts.setdefault(_tail_key(found.tail), entry.first_text) == entry.first_text:
                 self._join(entry, found)
             else:
@@ -287,8 +287,12 @@ class _Seams:
             joined = _Joined(tail, single_line(row, 0, self._zone), False)
             if self._is_of_another(tail, joined.line_hash, wholes) or not _is_in_time(joined.at, tail.last_at, next_at):
                 continue
-            same = self._lines.requests_at(joined.at, joined.line_hash)
-            yield replace(joined, is_known=any(row["file_id"] != entry.file_id for row in same))
+            yield replace(joined, is_known=any(self._has(other, joined.line_hash) for other in self._others(entry)))
+
+    def _has(self, other: LedgerEntry, line_hash: int) -> bool:
+        """Whether a file has a line whole, not put together."""
+        lines = self._lines.of(other)
+        return any(lines.offsets[place] > 0 or not other.first_text for place in lines.places(line_hash))
 
     def _is_of_another(self, tail: LedgerEntry, line_hash: int, wholes_of_head: set[int]) -> bool:
         """Whether a last line is the beginning of another line: surely, or of one that the first line ends too."""

@@ -203,13 +203,14 @@ class Site:
     def rewrite_shorter(self, step: Step) -> bool:
         """Truncate the live file to an earlier line; the server goes on with what comes next in the true log.
 
-        At a line, for half a line before the beginning of another is a line that never was.
+        At a line, for half a line before the beginning of another is a line that never was; and it goes on with a
+        request, for a broken line is known by those beside it.
         """
         if self._open_as != LIVE or len(self.files[LIVE]) != 1:
             return False
         ((start, end),) = self.files[LIVE]
         lines = [at for at in self.log.starts if start < at < end and self._tells_its_place(((start, at),))]
-        if not lines or self._written not in self.log.starts:
+        if not lines or not self.log.is_request_at(self._written):
             return False
         cut = lines[step.where * len(lines) // 1000]
         os.truncate(self.folder / LIVE, cut - start)

@@ -157,6 +157,168 @@ def test_equal_line_on_both_sides_of_a_rotation_is_said_to_be_ambiguous(tmp_path
     assert house.rows("select sum(lines_duplicate), sum(lines_ambiguous) from ingested_files") == [(1, 1)]
 
 
+def test_equal_line_on_both_sides_is_said_to_be_ambiguous_though_lines_of_other_seconds_are_copies(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path)
+    house.deliver("web/a.log", line(3) + line(4) + line(5))
+    house.deliver("web/c.log", line(7) + line(8))
+    house.read()
+    house.deliver("web/b.log", line(5) + line(7))
+    house.read()
+    assert house.rows("select lines_duplicate, lines_ambiguous from ingested_files order by path") == [
+        (0, 0),
+        (2, 2),
+        (0, 0),
+    ]
+
+
+BROKEN = b"what is this\n"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_broken_line_of_overlapping_files_counts_once(tmp_path: Path, order: tuple[int, ...]) -> None:
+    house = House(tmp_path)
+    parts = [[line(1), BROKEN, line(2), BROKEN, line(3), BROKEN], [BROKEN, line(3), BROKEN, line(4)], [line(1), BROKEN]]
+    for number in order:
+        house.deliver(f"web/{number}.log", b"".join(parts[number]))
+        house.read()
+        house.assert_adds_up()
+    assert house.rows("select count(*) from rejected_lines") == [(3,)]
+    assert house.rows("select count(*) from requests") == [(4,)]
+
+
+def test_broken_line_of_another_time_is_another(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/a.log", line(1) + BROKEN + line(2) + line(9))
+    house.deliver("web/b.log", line(2) + line(3) + BROKEN + line(4))
+    house.read()
+    assert house.rows("select count(*) from rejected_lines") == [(2,)]
+
+
+MIDDLE = len(WHOLE) // 2
+
+
+@pytest.mark.parametrize("order", list(permutations(["first", "second", "whole"])))
+@pytest.mark.parametrize("count", [2, 3])
+def test_packed_part_cut_in_a_line_is_not_truncated_where_the_rest_is_elsewhere(
+    tmp_path: Path, plain: House, order: tuple[str, ...], count: int
+) -> None:
+    data = {"first": gzip.compress(WHOLE[:MIDDLE]), "second": gzip.compress(WHOLE[MIDDLE:]), "whole": WHOLE}
+    chosen = order[:count]
+    if "whole" not in chosen and count == 2 and set(chosen) != {"first", "second"}:
+        return
+    house = House(tmp_path)
+    for name in chosen:
+        house.deliver(f"web/{name}", data[name])
+        house.read()
+        house.assert_adds_up()
+    assert house.requests() == plain.requests()
+
+
+def test_packed_part_of_which_the_rest_never_comes_is_truncated(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/first", gzip.compress(WHOLE[:MIDDLE]))
+    house.read()
+    assert house.rows("select reason from rejected_lines") == [("truncated",)]
+    house.deliver("web/again", bz2.compress(WHOLE[:MIDDLE]))
+    house.read()
+    house.assert_adds_up()
+    assert house.rows("select count(*) from rejected_lines") == [(1,)]
+
+
+def test_renamed_file_that_is_still_written_to_is_read_on_in_the_middle_of_a_line(tmp_path: Path, plain: House) -> None:
+    house = House(tmp_path)
+    house.deliver("web/access.log.1", WHOLE[:MIDDLE])
+    house.deliver("web/access.log", b"")
+    house.read()
+    assert house.rows("select reason from rejected_lines") == [("truncated",)]
+    house.deliver("web/access.log.1", WHOLE)
+    house.read()
+    house.assert_adds_up()
+    assert house.requests() == plain.requests()
+
+
+def test_shorter_copy_does_not_make_a_file_forget_its_unfinished_line(tmp_path: Path, plain: House) -> None:
+    house = House(tmp_path)
+    house.deliver("web/first.log", WHOLE[:MIDDLE])
+    house.read()
+    house.deliver("web/shorter.gz", gzip.compress(WHOLE[: WHOLE.rindex(b"\n", 0, MIDDLE) + 1]))
+    house.read()
+    house.deliver("web/second.log", WHOLE[MIDDLE:])
+    house.read()
+    assert house.requests() == plain.requests()
+
+
+def test_file_that_goes_on_otherwise_than_the_unfinished_line_is_another(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/a.log", line(1) + line(2)[:40])
+    house.read()
+    house.deliver("web/b.log", line(1) + line(5) + line(6))
+    house.read()
+    house.deliver("web/c.log", line(2)[40:] + line(3))
+    house.read()
+    house.assert_adds_up()
+    assert house.rows("select bytes_sent from requests order by bytes_sent") == [(1,), (2,), (3,), (5,), (6,)]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_parts_put_together_over_a_gap_are_taken_apart_when_it_is_filled(
+    tmp_path: Path, plain: House, order: tuple[int, ...]
+) -> None:
+    """Cut within user agents, where the first and the third part look like one line while the second is missing."""
+    house = House(tmp_path)
+    one, two = WHOLE.index(b"Gecko", MIDDLE // 2) + 2, WHOLE.index(b"Gecko", MIDDLE) + 2
+    parts = [WHOLE[:one], WHOLE[one:two], WHOLE[two:]]
+    for number in order:
+        house.deliver(f"web/{number}.log", parts[number])
+        house.read()
+        house.assert_adds_up()
+    assert house.requests() == plain.requests()
+
+
+def test_line_put_together_stays_when_its_other_copies_came_later(tmp_path: Path) -> None:
+    """The kept line goes over to the file that has it whole, where the parts turn out to be of other lines."""
+    house = House(tmp_path)
+    twins = [line(second, client=8) for second in (3, 5)]
+    cut = twins[0].index(b"]") - 9  # before the minutes and seconds are over
+    house.deliver("web/a.log", line(1) + twins[0][:cut])
+    house.deliver("web/c.log", twins[1][cut:] + line(6))
+    house.read()
+    assert house.rows("select count(*) from requests where bytes_sent = 5") == [(1,)]
+    house.deliver("web/whole.log", line(1) + twins[0] + line(4) + twins[1] + line(6))
+    house.read()
+    house.assert_adds_up()
+    assert house.rows("select bytes_sent from requests order by bytes_sent") == [(1,), (3,), (4,), (5,), (6,)]
+
+
+def test_two_files_that_lack_their_last_newline_both_get_it(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/a.log", line(1) + line(2)[:-1])
+    house.deliver("web/b.log", b"\n" + line(3) + line(4)[:-1])
+    house.read()
+    house.deliver("web/c.log", b"\n" + line(5))
+    house.read()
+    house.assert_adds_up()
+    assert house.rows("select count(*) from requests") == [(5,)]
+
+
+def test_address_put_together_wrongly_is_put_right(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/a.log", line(1) + line(2, client=71)[:9])
+    house.deliver("web/c.log", line(5, client=9)[8:] + line(6))
+    house.read()
+    house.deliver("web/whole.log", line(1) + line(2, client=71) + line(5, client=9) + line(6))
+    house.read()
+    house.assert_adds_up()
+    assert house.rows("select ip, bytes_sent from requests order by bytes_sent") == [
+        ("203.0.113.7", 1),
+        ("203.0.113.71", 2),
+        ("203.0.113.9", 5),
+        ("203.0.113.7", 6),
+    ]
+
+
 def test_two_servers_are_two_sources(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.deliver("web1/access.log", WHOLE)

@@ -48,6 +48,10 @@ class TrueLog:
         """Whether a line is a request, not broken or empty."""
         return number not in self.broken and bool(self.lines[number].strip())
 
+    def is_request_at(self, offset: int) -> bool:
+        """Whether a request begins at a place."""
+        return any(first == offset and self.is_request(number) for number, (first, _) in enumerate(self.bounds))
+
     def beside(self, number: int) -> tuple[int, int]:
         """Where the request before a line begins, and where the one after it ends."""
         requests = [other for other in range(len(self.lines)) if self.is_request(other)]
