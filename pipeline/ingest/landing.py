@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,8 +28,7 @@ _ROTATED = re.compile(r"(?P<base>.+?)[.-](\d{1,4}|\d{8}([-_]?\d{2,6})?)", re.ASC
 _HELD_ROWS = 65_536
 
 
-@dataclass(frozen=True)
-class LandedFile:
+class LandedFile(NamedTuple):
     """A log that has arrived.
 
     Attributes:
@@ -72,19 +71,22 @@ def logs(entries: Iterable[Listed]) -> Iterator[LandedFile]:
         while begun and not path.startswith(begun[-1]):
             begun.pop()
         if _is_log(entry):
-            rotated = _ROTATED.fullmatch(path)
             first, slash, _ = path.partition("/")
-            yield LandedFile(
-                first if slash and first else LOOSE_SOURCE, entry, rotated is not None and rotated["base"] in begun
-            )
+            source = first if slash and first else LOOSE_SOURCE
+            yield LandedFile(source, entry, bool(begun) and _is_rotated(path, begun))
         begun.append(path)
 
 
 def _is_log(entry: Listed) -> bool:
     path = entry.path
-    if not path or (path.endswith("/") and not entry.size):
+    if not path or path.endswith(_UNFINISHED) or (path.endswith("/") and not entry.size):
         return False
-    return _HIDDEN.search(path) is None and not path.endswith(_UNFINISHED)
+    return not (path[0] == "." or "/." in path) or _HIDDEN.search(path) is None
+
+
+def _is_rotated(path: str, beside: Sequence[str]) -> bool:
+    found = _ROTATED.fullmatch(path)
+    return found is not None and found["base"] in beside
 
 
 class KnownFiles:
