@@ -10,7 +10,8 @@ from assets.raw import RAW
 from assets.resources import ONLY_STALE, RECENT_ONLY, SWEEP
 from pipeline.build import ranges_to_refresh, stale_whole
 from pipeline.build.stale import WHOLE_INPUTS
-from pipeline.ingest.landing import KnownFiles, changed_files
+from pipeline.ingest.landing import KnownFiles, changed_files, reopened
+from pipeline.ingest.limits import limit_of
 from pipeline.ingest.stores import open_place
 from pipeline.settings import load_settings
 from pipeline.warehouse import StagedState
@@ -52,14 +53,17 @@ def every_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 def new_lines() -> dg.RunRequest | dg.SkipReason:
     """Read the landing place when something recent in it changed: a listing, no file is opened."""
     settings = load_settings()
-    known = KnownFiles(StagedState(settings).files("landing_files").get(None, []))
+    state = StagedState(settings)
+    known = KnownFiles(state.files("landing_files").get(None, []))
+    again = reopened(known, state.files("ingested_files").get(None, []), settings)
     try:
-        changed = changed_files(open_place(settings), known, recent_only=True)
+        changed = changed_files(open_place(settings), known, again, recent_only=True)
     except OSError as error:
         return dg.SkipReason(str(error))
     if not changed:
         return dg.SkipReason(f"nothing changed in {settings.landing}")
-    seen = "\n".join(repr(tuple(file.listed)) for file in changed)
+    limits = [limit_of(file.size, settings).bytes for file in changed]
+    seen = "\n".join(f"{tuple(file.listed)!r} {limit}" for file, limit in zip(changed, limits, strict=True))
     return dg.RunRequest(run_key=sha256(seen.encode()).hexdigest(), tags={RECENT_ONLY: "yes"})
 
 

@@ -69,6 +69,29 @@ def run_everything(settings: Settings, config: Path | None = None) -> RunSummary
     """
     summary = RunSummary()
     _materialize([raw_tables, directory], {SWEEP: "yes"}, config, summary)
+    _refresh(settings, config, summary)
+    return summary
+
+
+def refresh(settings: Settings, config: Path | None = None) -> RunSummary:
+    """Rebuild what is stale and publish, as `run_everything` does after it has read new lines.
+
+    Args:
+        settings: where the warehouse is.
+        config: the settings file they came from, for the assets.
+
+    Returns:
+        What was done.
+
+    Raises:
+        StepFailedError: a step failed, or days stay stale however often they are built.
+    """
+    summary = RunSummary()
+    _refresh(settings, config, summary)
+    return summary
+
+
+def _refresh(settings: Settings, config: Path | None, summary: RunSummary) -> None:
     for _ in range(_MOST_ROUNDS):
         state = StagedState(settings)
         ranges = ranges_to_refresh(state)
@@ -77,7 +100,7 @@ def run_everything(settings: Settings, config: Path | None = None) -> RunSummary
             _materialize([*BY_DAY_ASSETS, *WHOLE_ASSETS], range_tags(first, last), config, summary)
             summary.ranges.append((first, last))
         if not ranges and not stale_whole(state):
-            return summary
+            return
         if not ranges:
             _materialize(WHOLE_ASSETS, {}, config, summary)
     raise StepFailedError("days stay stale after they were built")

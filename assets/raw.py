@@ -12,7 +12,7 @@ from pipeline.ingest import ingest
 from pipeline.schemas import TABLES
 
 _LOG = logging.getLogger("trail")
-RAW = ("raw_requests", "rejected_lines", "duplicate_lines", "ingested_files", "landing_files")
+RAW = ("raw_requests", "rejected_lines", "duplicate_lines", "blank_lines", "ingested_files", "landing_files")
 DIRECTORY = ("users", "memberships", "businesses")
 
 

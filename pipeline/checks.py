@@ -39,16 +39,19 @@ def ledger_adds_up(connection: duckdb.DuckDBPyConnection) -> CheckResult:
         """
         with kept as (select file_id, count(*) as lines from raw_requests group by file_id),
         rejected as (select file_id, count(*) as lines from rejected_lines group by file_id),
-        duplicate as (select file_id, count(*) as lines from duplicate_lines group by file_id)
+        duplicate as (select file_id, count(*) as lines from duplicate_lines group by file_id),
+        blank as (select file_id, count(*) as lines from blank_lines group by file_id)
         select ingested_files.path
         from ingested_files
         full join kept using (file_id)
         full join rejected using (file_id)
         full join duplicate using (file_id)
+        full join blank using (file_id)
         where lines_read is distinct from lines_kept + lines_rejected + lines_duplicate + lines_blank
             or lines_kept is distinct from coalesce(kept.lines, 0)
             or lines_rejected is distinct from coalesce(rejected.lines, 0)
             or lines_duplicate is distinct from coalesce(duplicate.lines, 0)
+            or lines_blank is distinct from coalesce(blank.lines, 0)
         order by path
         """
     ).fetchall()

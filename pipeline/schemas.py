@@ -47,6 +47,11 @@ class Table:
         return [(field.name, stored.type, field.metadata[b"description"].decode()) for field, stored in described]
 
     @property
+    def row_schema(self) -> pa.Schema:
+        """The schema without the partition: what a writer gives."""
+        return pa.schema([field for field in self.schema if not (self.is_by_day and field.name == "date")])
+
+    @property
     def file_schema(self) -> pa.Schema:
         """The schema with dictionary columns as plain text: what is stored, and what every engine sees."""
         return pa.schema([f.with_type(TEXT) if pa.types.is_dictionary(f.type) else f for f in self.schema])
@@ -113,6 +118,12 @@ RAW_REQUESTS = _table(
         ("business_id", WORD, "Business that the service wrote; null where none"),
         ("visitor_cookie", WORD, "visitor cookie or app id that the service wrote; null where none"),
         ("extra", WORD, "further fields of the line, a JSON object; null where none"),
+        ("line_prefix", WORD, "what a wrapper such as syslog had put in front of the line; null where nothing"),
+        (
+            "line",
+            pa.binary(),
+            "the whole line where the other columns do not tell it byte for byte; else null",
+        ),
     ],
     by_day=True,
 )
@@ -126,8 +137,18 @@ REJECTED_LINES = _table(
         *_ORIGIN,
         ("reason", WORD, "named code, see pipeline/formats/reasons.py"),
         ("text", pa.string(), "the line; bytes that are not UTF-8 as backslash escapes"),
-        ("text_bytes", COUNT, "the line's true length; a very long line's text is cut"),
+        ("text_bytes", COUNT, "the line's true length; the text of a line of more than 4 MiB is cut"),
+        ("line", pa.binary(), "the line's bytes where they are not UTF-8; null where `text` is the line"),
     ],
+    by_day=True,
+)
+
+BLANK_LINES = _table(
+    "blank_lines",
+    "raw",
+    "an empty line, or a comment of the file's format",
+    ("file_id", "line_offset"),
+    [*_ORIGIN, ("line", pa.binary(), "the comment; null for an empty line")],
     by_day=True,
 )
 
@@ -140,6 +161,8 @@ DUPLICATE_LINES = _table(
         *_ORIGIN,
         ("line_hash", pa.int64(), "hash of the line's fields, as in raw_requests"),
         ("occurred_at", INSTANT, "the line's time"),
+        ("line_prefix", WORD, "as in raw_requests; what this copy had in front of it"),
+        ("line", pa.binary(), "as in raw_requests"),
     ],
     by_day=True,
 )
@@ -154,7 +177,7 @@ INGESTED_FILES = _table(
         ("source", TEXT, "first-level folder of the landing place, or what a stream was said to be of"),
         ("path", TEXT, "where it was last seen, relative to the landing place; - where it only came as a stream"),
         ("format", TEXT, "the format found; null where nothing was readable"),
-        ("format_state", TEXT, "directives of a W3C log that hold for the lines to come; null for other formats"),
+        ("format_state", TEXT, "directives that hold in a W3C log, or the layout of a pasted format; else null"),
         ("compression", TEXT, "none, gzip, bzip2 or zstd"),
         ("state", TEXT, "complete, growing (its last line waits for its end), or damaged (see problem)"),
         ("problem", TEXT, "what was wrong with the file as a whole; null where nothing was"),
@@ -170,6 +193,7 @@ INGESTED_FILES = _table(
         ("last_at", INSTANT, "last instant on a kept or duplicate line"),
         ("first_line", TEXT, "what the line at offset 0 became: kept, rejected or blank; null where none was read"),
         ("first_line_date", DAY, "the day of the table that holds it"),
+        ("first_line_bytes", COUNT, "bytes of the first line in this file where it began in another; null usually"),
         ("continues_file_id", TEXT, "the file whose unfinished last line this file's first bytes ended; null usually"),
         ("content_hash", TEXT, "hash of the first bytes_read bytes: a file that begins so is this file, read further"),
         ("head_hash", TEXT, "hash of the first head_bytes bytes, to find candidates quickly"),
@@ -236,7 +260,7 @@ REQUESTS = _table(
         ("referrer_name", WORD, "name of the search engine, network, assistant or mail service, else its host"),
         *_CAMPAIGN,
         ("extra", WORD, "as in raw_requests"),
-        ("enrichment_version", WORD, "version of the rules and databases that derived the columns above"),
+        ("enrichment_version", WORD, "version of the rules, settings and databases that derived the columns above"),
     ],
     by_day=True,
 )
@@ -458,6 +482,7 @@ TABLES: dict[str, Table] = {
         RAW_REQUESTS,
         REJECTED_LINES,
         DUPLICATE_LINES,
+        BLANK_LINES,
         INGESTED_FILES,
         LANDING_FILES,
         REQUESTS,

@@ -39,6 +39,7 @@ class SourceSettings:
 
     time_zone: str = "UTC"
     format: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Settings:
     secret: str = "trail"  # noqa: S105 a key for pseudonyms that works unset; the README asks for one's own
     threads: int = 2
     memory_limit: str = "1GB"
+    file_limit: str = "1TB"
+    ratio_limit: int = 1000
     grace_hours: int = 24
 
     @property
@@ -88,10 +91,12 @@ DESCRIPTIONS: dict[str, str] = {
     "api_prefixes": "how paths of the API begin, comma-separated",
     "event_paths": "paths that receive a page's own reports, comma-separated",
     "route_rules": "versioned rules for variable path segments: a list of {prefix, name} in trail.toml",
-    "sources": "per source: time_zone (for formats without one) and format (a name, or pasted from nginx or Apache)",
+    "sources": "per source: time_zone (for formats without one), format (a name, or pasted), fields (JSON keys)",
     "secret": "key of the hash that names a visitor who has no cookie; set your own and keep it",
     "threads": "cores that Trail may use",
     "memory_limit": "memory that DuckDB may use before it spills to disk, such as 1GB",
+    "file_limit": "decompressed size at which reading of a file stops, such as 200GB",
+    "ratio_limit": "how many times its own size a file may have decompressed, beyond 64 MB, before reading it stops",
     "grace_hours": "how long a superseded file stays for readers that are at work; at most 696",
 }
 
@@ -135,6 +140,27 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
     return Settings(**settings)
 
 
+_SIZE = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)\s?(?P<prefix>[KMGT])(?P<binary>i?)B", re.ASCII)
+_WHOLE_NUMBERS = {
+    "threads": (1, 1024),
+    "grace_hours": (0, 696),  # what is erased must be gone in 30 days; a daily sweep may come a day later
+    "ratio_limit": (10, 1_000_000),
+}
+
+
+def size_in_bytes(text: str) -> int:
+    """Return the bytes of a size such as 800MB (of 1,000 to the next unit) or 4GiB (of 1,024).
+
+    Raises:
+        ValueError: it is no size.
+    """
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no size such as 800MB or 4GB")
+    unit = (1024 if found["binary"] else 1000) ** ("KMGT".index(found["prefix"]) + 1)
+    return int(float(found["number"]) * unit)
+
+
 def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> Any:
     """Turn one raw value into its setting's type, or say what it may be."""
     said = said_as or name
@@ -162,10 +188,8 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
             return tuple(ipaddress.ip_network(text, strict=False) for text in _listed(value, fail))
         except ValueError as error:
             raise fail("a comma-separated list of networks such as 10.0.0.0/8") from error
-    if name in ("threads", "grace_hours"):
-        # What is erased must be gone in 30 days; a daily sweep may come a day after the grace period.
-        limit = 696 if name == "grace_hours" else 1024
-        least = 0 if name == "grace_hours" else 1
+    if name in _WHOLE_NUMBERS:
+        least, limit = _WHOLE_NUMBERS[name]
         try:
             number = int(value)
         except (TypeError, ValueError) as error:
@@ -173,8 +197,8 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         if not least <= number <= limit:
             raise fail(f"a whole number from {least} to {limit}")
         return number
-    if name == "memory_limit":
-        if not isinstance(value, str) or not re.fullmatch(r"\d{1,6}(\.\d{1,3})?\s?[KMGT]i?B", value):
+    if name in ("memory_limit", "file_limit"):
+        if not isinstance(value, str) or not _SIZE.fullmatch(value):
             raise fail("a size such as 800MB or 4GB")
         return value
     if name == "route_rules":
@@ -223,11 +247,14 @@ def _sources(value: Any, fail: Any) -> dict[str, SourceSettings]:
         raise fail("a table per source, such as [sources.web1]")
     sources = {}
     for name, item in value.items():
-        if not isinstance(item, dict) or not set(item) <= {"time_zone", "format"}:
-            raise fail("a table per source with time_zone and format only")
+        if not isinstance(item, dict) or not set(item) <= {"time_zone", "format", "fields"}:
+            raise fail("a table per source with time_zone, format and fields only")
         zone = item.get("time_zone", "UTC")
         if zone not in available_timezones():
             raise SettingError(f"sources.{name}.time_zone is {zone!r}; it must be a zone such as Europe/Berlin")
         ZoneInfo(zone)
-        sources[name] = SourceSettings(time_zone=zone, format=item.get("format"))
+        keys = item.get("fields", {})
+        if not isinstance(keys, dict) or not all(isinstance(key, str) and key for key in keys.values()):
+            raise SettingError(f'sources.{name}.fields is {keys!r}; it must be a table such as {{target = "req.url"}}')
+        sources[name] = SourceSettings(time_zone=zone, format=item.get("format"), fields=keys)
     return sources

@@ -5,9 +5,10 @@ Files of a day are independent of each other, so that a day of any size takes th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.build.stale import fingerprint, note_built
 from pipeline.dictionaries import codes_and_values
-from pipeline.enrich import RAW_COLUMNS, Enricher, Rows, UserAgentCache, open_geo
+from pipeline.enrich import RAW_COLUMNS, Enricher, GeoDatabase, Rows, UserAgentCache, open_geo
 from pipeline.enrich.visitors import hex_texts
 from pipeline.ingest.line_hash import hash_texts, mix
 from pipeline.schemas import RAW_REQUESTS
@@ -36,6 +37,7 @@ _TEXTS = [field.name for field in RAW_REQUESTS.schema if pa.types.is_dictionary(
 
 Keys = npt.NDArray[np.uint64]
 Progress = Callable[[str], None]
+Write = Callable[[date, pa.Table], Path]
 
 
 def build_requests(
@@ -52,26 +54,45 @@ def build_requests(
     Returns:
         Rows by day.
     """
-    user_agents = UserAgentCache(settings.warehouse / CACHE)
-    enricher = Enricher(settings, open_geo(settings), user_agents)
     rows: dict[date, int] = {}
     built: dict[date | None, list[Path]] = {}
+    files = {"raw_requests": run.files("raw_requests")}
+    raw = {day: files["raw_requests"].get(day, []) for day in days}
+    for day, paths, count in derive_days(settings, open_geo(settings), raw, partial(run.write, "requests")):
+        built[day], rows[day] = paths, count
+        note_built(run, "requests", day, fingerprint(files, "requests", day))
+        if progress:
+            progress(f"requests {day}: {rows[day]} rows")
+    run.replace("requests", built)
+    return rows
+
+
+def derive_days(
+    settings: Settings, geo: GeoDatabase | None, raw: Mapping[date, Sequence[Path]], write: Write
+) -> Iterator[tuple[date, list[Path], int]]:
+    """Derive days of `requests` from their raw rows.
+
+    Args:
+        settings: what enrichment needs.
+        geo: the database of places.
+        raw: files of `raw_requests` by day.
+        write: puts rows of a day into a file of its own; is called from several threads.
+
+    Yields:
+        Each day, its files in the order in which they were asked for, and how many rows they have.
+    """
+    user_agents = UserAgentCache(settings.warehouse / CACHE)
+    enricher = Enricher(settings, geo, user_agents)
     with (
         ThreadPoolExecutor(3, thread_name_prefix="read") as readers,
         ThreadPoolExecutor(settings.threads, thread_name_prefix="write") as writers,
     ):
         readers.submit(user_agents.prepare)
-        for day in days:
-            files = {"raw_requests": run.files("raw_requests", day, day)}
-            written = _Day(run, day, enricher, readers, writers, settings.threads)
-            built[day] = written.build(files["raw_requests"].get(day, []))
-            rows[day] = written.rows
-            note_built(run, "requests", day, fingerprint(files, "requests", day))
-            if progress:
-                progress(f"requests {day}: {rows[day]} rows")
-    run.replace("requests", built)
+        for day, paths in raw.items():
+            written = _Day(write, day, enricher, readers, writers, settings.threads)
+            files = written.build(paths)
+            yield day, files, written.rows
     user_agents.save()
-    return rows
 
 
 class _Day:
@@ -83,14 +104,14 @@ class _Day:
 
     def __init__(
         self,
-        run: Run,
+        write: Write,
         day: date,
         enricher: Enricher,
         readers: ThreadPoolExecutor,
         writers: ThreadPoolExecutor,
         threads: int,
     ) -> None:
-        self._run, self._day, self._enricher = run, day, enricher
+        self._put, self._day, self._enricher = write, day, enricher
         self._readers, self._writers, self._threads = readers, writers, threads
         self._writing: list[Future[Path]] = []
         self.rows = 0
@@ -120,13 +141,13 @@ class _Day:
         named = np.concatenate(keys)
         keys.clear()
         for part in np.array_split(order, rounds * self._threads if len(order) > ROW_GROUP_ROWS else 1):
-            self._writing.append(self._writers.submit(_write_file, self._run, self._day, requests, named, part))
+            self._writing.append(self._writers.submit(_write_file, self._put, self._day, requests, named, part))
 
 
-def _write_file(run: Run, day: date, requests: Rows, keys: Keys, order: npt.NDArray[np.int64]) -> Path:
+def _write_file(write: Write, day: date, requests: Rows, keys: Keys, order: npt.NDArray[np.int64]) -> Path:
     """Lay out, name and write some rows of a chunk."""
     table = requests.table(order)
-    return run.write("requests", day, table.append_column("request_id", hex_texts(f"{day:%Y%m%d}-", keys[order])))
+    return write(day, table.append_column("request_id", hex_texts(f"{day:%Y%m%d}-", keys[order])))
 
 
 def _ahead(pieces: Iterator[pa.Table], pool: ThreadPoolExecutor) -> Iterator[pa.Table]:

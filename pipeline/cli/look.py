@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import click
@@ -151,4 +154,27 @@ def _show_proposal(proposal: Any) -> None:
     )
 
 
-COMMANDS = [user, visit, explain, doctor]
+@click.command()
+@click.option("--file", "asked", help="a file_id, or the end of a path; without it the files are listed")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="a file to write; standard output if none")
+@click.pass_obj
+def raw(obj: Any, asked: str | None, out: Path | None) -> None:
+    """Write a file's lines out again as they came, byte for byte, from the tables."""
+    from pipeline.ingest.originals import find_files, write_original
+
+    with connect(obj.settings) as connection:
+        found = find_files(connection, asked or "")
+        if asked is None or len(found) > 1:
+            show_rows(found, ["file_id", "path", "format", "lines_read", "first_at", "last_at"])
+            if asked is None:
+                return
+        if len(found) != 1:
+            raise click.ClickException(f"{len(found)} files are {asked!r}; name one by its file_id")
+        with out.open("wb") if out else nullcontext(sys.stdout.buffer) as to:
+            original = write_original(connection, obj.settings, found[0]["file_id"], to)
+    if not original.is_proven:
+        raise click.ClickException(f"{found[0]['path']}: what was written has not the hash that the ledger has of it")
+    click.echo(f"{original.lines:,} lines, {original.bytes_written:,} bytes: the file's hash is the ledger's", err=True)
+
+
+COMMANDS = [user, visit, explain, doctor, raw]

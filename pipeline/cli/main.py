@@ -11,7 +11,7 @@ from typing import Any
 import click
 import duckdb
 
-from pipeline.cli import ask, look, work
+from pipeline.cli import ask, enrich, look, work
 from pipeline.formats import check_formats
 from pipeline.people.directory import DirectoryError
 from pipeline.settings import SettingError, Settings, load_settings
@@ -67,5 +67,5 @@ def main(ctx: click.Context, config: Path | None, debug: bool) -> None:
     ctx.obj = Context(config, debug)
 
 
-for command in (*work.COMMANDS, *look.COMMANDS, *ask.COMMANDS):
+for command in (*work.COMMANDS, *enrich.COMMANDS, *look.COMMANDS, *ask.COMMANDS):
     main.add_command(command)

@@ -6,11 +6,14 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.show import plain, show_json
+
+if TYPE_CHECKING:
+    from pipeline.ingest.ledger import LedgerEntry
 
 _json = click.option("--json", "as_json", is_flag=True, help="print one JSON document")
 
@@ -96,6 +99,37 @@ def _spooled_input(folder: Path) -> Iterator[Any]:
 
 
 @click.command()
+@click.option("--file", "asked", help="only of files with this file_id or whose path ends so")
+@click.option("--source", help="only of this source")
+@click.option("--reason", help="only lines rejected for this")
+@_json
+@click.pass_obj
+def retry(obj: Any, asked: str | None, source: str | None, reason: str | None, as_json: bool) -> None:
+    """Read rejected lines again, after a format was set or Trail learnt one; `trail run` then builds their days."""
+    from pipeline.formats import REASONS
+    from pipeline.ingest.retry import retry as read_again
+    from pipeline.warehouse import open_run
+
+    if reason is not None and reason not in REASONS:
+        raise click.ClickException(f"no line is rejected for {reason!r}; reasons are {', '.join(REASONS)}")
+    settings = obj.settings
+
+    def wanted(entry: LedgerEntry) -> bool:
+        is_asked = asked is None or entry.file_id == asked or entry.path.endswith(asked)
+        return is_asked and source in (None, entry.source)
+
+    with open_run(settings) as opened:
+        report = read_again(opened, settings, wanted, reason, lambda text: click.echo(text, err=True))
+        opened.stage()
+    if as_json:
+        files = [{"file_id": e.file_id, "path": e.path, "format": e.format, "left": n} for e, n in report.files]
+        show_json({"lines": report.lines, "days": report.days, "files": files})
+        return
+    click.echo(", ".join(f"{count:,} {name}" for name, count in report.lines.items()))
+    click.echo(f"days touched: {', '.join(day.isoformat() for day in report.days) or 'none'}")
+
+
+@click.command()
 @click.pass_obj
 def sweep(obj: Any) -> None:
     """Remove files that later runs replaced and that are older than the grace period."""
@@ -115,4 +149,4 @@ def demo(folder: Path, seed: int, scale: float) -> None:
     give_tour(folder, seed, scale)
 
 
-COMMANDS = [run, ingest, sweep, demo]
+COMMANDS = [run, ingest, retry, sweep, demo]

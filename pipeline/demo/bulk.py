@@ -1,4 +1,4 @@
-"""Many combined lines quickly, for measuring: realistic variety, in time order, over a day or more."""
+"""Many lines quickly, for measuring: realistic variety, in time order, over a day or more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECTIONS = ("clients", "notes", "reports", "calendar", "static", "api/v1/items"
 _ENDINGS = ("", "", "", "", ".js", "?page=2", "", "?q=needle&sort=asc")
 
 
-def write_combined(
+def write_log(
     path: Path,
     lines: int,
     seed: int = 1,
@@ -24,8 +24,9 @@ def write_combined(
     paths: int = 20_000,
     days: int = 1,
     exact_share: float = 0.0,
+    is_json: bool = False,
 ) -> None:
-    """Write a combined log.
+    """Write a combined log, or the same as the documented JSON lines.
 
     Args:
         path: the file.
@@ -35,7 +36,8 @@ def write_combined(
         addresses: distinct ones.
         paths: distinct ones; as with visits, few are asked for often.
         days: over how many days.
-        exact_share: the share of lines whose user agent holds an escaped quote, which only the exact path may read.
+        exact_share: the share of lines whose user agent holds an escaped quote.
+        is_json: whether to write JSON lines.
     """
     random = np.random.default_rng(seed)
     base = [*DESKTOPS, *PHONES, *(agent for agent in BOTS if agent)]
@@ -55,7 +57,7 @@ def write_combined(
             size = random.integers(200, 90_000, count)
             exact = random.random(count) < exact_share
             clocks = {
-                second: (_START + timedelta(seconds=second)).strftime("%d/%b/%Y:%H:%M:%S +0000")
+                second: (_START + timedelta(seconds=second)).strftime(_JSON_CLOCK if is_json else _CLOCK)
                 for second in np.unique(seconds[start : start + count]).tolist()
             }
             rows = zip(
@@ -69,16 +71,24 @@ def write_combined(
                 exact.tolist(),
                 strict=True,
             )
+            written = _JSON if is_json else _COMBINED
             file.write(
                 "".join(
-                    f'{ips[w]} - - [{clocks[s]}] "GET {targets[t]} HTTP/1.1" {code} {sent} "{referrers[o]}" '
-                    f'"{agents[a]}{_ESCAPED if x else ""}"\n'
+                    written(
+                        ips[w], clocks[s], targets[t], code, sent, referrers[o], agents[a] + (_ESCAPED if x else "")
+                    )
                     for w, s, t, code, sent, o, a, x in rows
                 )
             )
 
 
 _ESCAPED = ' \\"x\\"'
+_CLOCK, _JSON_CLOCK = "%d/%b/%Y:%H:%M:%S +0000", "%Y-%m-%dT%H:%M:%S+00:00"
+_COMBINED = '{} - - [{}] "GET {} HTTP/1.1" {} {} "{}" "{}"\n'.format
+_JSON = (
+    '{{"remote_addr":"{}","time":"{}","method":"GET","target":"{}","protocol":"HTTP/1.1","status":{},"bytes_sent":{},'
+    '"referrer":"{}","user_agent":"{}"}}\n'
+).format
 
 
 def _skewed(random: np.random.Generator, values: int, count: int) -> np.ndarray:

@@ -5,7 +5,8 @@ Nothing here looks at a second row: what a row means does not depend on its neig
 
 from pipeline.enrich.addresses import GeoDatabase, open_geo
 from pipeline.enrich.distinct import Rows
-from pipeline.enrich.requests import RAW_COLUMNS, Enricher, enrichment_version
+from pipeline.enrich.requests import RAW_COLUMNS, Enricher
 from pipeline.enrich.user_agents import UserAgentCache
+from pipeline.enrich.version import enrichment_version
 
 __all__ = ["RAW_COLUMNS", "Enricher", "GeoDatabase", "Rows", "UserAgentCache", "enrichment_version", "open_geo"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,19 @@ from pipeline.settings import IpNetwork, Settings
 
 _LOG = logging.getLogger("trail")
 _MOST_HOPS = 64
-_BROKEN = (maxminddb.InvalidDatabaseError, ValueError, TypeError, KeyError, OSError, RecursionError, OverflowError)
+_PROBED = 1_000
+# What the reader raises where bytes are not what they should be; it has many ways to say so.
+_BROKEN = (
+    maxminddb.InvalidDatabaseError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RecursionError,
+    OverflowError,
+    SystemError,
+    MemoryError,
+)
+_ADVICE = "set geoip to a MaxMind database (MMDB) of countries or cities"
 
 Place = tuple[str | None, str | None, str | None]
 NOWHERE: Place = (None, None, None)
@@ -27,6 +40,7 @@ class GeoDatabase:
     """A MaxMind database, in the nested schema of GeoLite2 or the flat one (`country_code`).
 
     Attributes:
+        type: what it calls itself, such as GeoLite2-City.
         version: its type and build, for `enrichment_version`.
     """
 
@@ -41,31 +55,61 @@ class GeoDatabase:
         self._reader = maxminddb.open_database(path)
         meta = self._reader.metadata()
         self._has_v6 = meta.ip_version == 6
-        self._is_broken = False
+        self._is_known_broken = False
+        self.type = meta.database_type
         self.version = f"{meta.database_type} {meta.build_epoch}"
 
+    def has_places(self) -> bool:
+        """Whether any of its networks has a place; those of a database of network owners have none.
+
+        Raises:
+            maxminddb.InvalidDatabaseError: it is broken, as far as its first networks show.
+        """
+        places = (read_place(record) for _, record in self._reader)
+        first = list(islice(places, _PROBED))
+        return any(place != NOWHERE for place in chain(first, places))
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a look-up met a broken record, whose place stayed unknown."""
+        return self._is_known_broken
+
     def place(self, address: str) -> Place:
-        """Return country, region and city of an address; None for what is not known."""
+        """Return country, region and city of an address; None for what is not known.
+
+        An address whose record is broken is not known, which is warned of once. Others stay known: what an address
+        means must not depend on which were asked about before.
+        """
         ip = read_address(address)
-        if ip is None or self._is_broken or (ip.version == 6 and not self._has_v6):
+        if ip is None or (ip.version == 6 and not self._has_v6):
             return NOWHERE
         try:
             return read_place(self._reader.get(ip))
-        except (*_BROKEN, SystemError, UnicodeError, MemoryError) as error:
-            self._is_broken = True
-            _LOG.warning("geo database %s is broken, places stay unknown: %s", self._path, error)
+        except (*_BROKEN, OSError) as error:
+            if not self._is_known_broken:
+                self._is_known_broken = True
+                _LOG.warning(
+                    "geo database %s is broken: %s (some places stay unknown; download it again)", self._path, error
+                )
             return NOWHERE
 
 
 def open_geo(settings: Settings) -> GeoDatabase | None:
-    """Open the configured database; None, with a warning, where there is none that can be read."""
-    if settings.geoip is None:
+    """Open the configured database; None, with a warning, where there is none that can be read and has places."""
+    path = settings.geoip
+    if path is None:
         return None
     try:
-        return GeoDatabase(settings.geoip)
-    except (*_BROKEN, SystemError, UnicodeError, MemoryError) as error:
-        _LOG.warning("geo database %s cannot be opened, places stay unknown: %s", settings.geoip, error)
-        return None
+        geo = GeoDatabase(path)
+        if geo.has_places():
+            return geo
+        wrong, advice = f"holds no places, its type is {geo.type!r}", _ADVICE
+    except OSError as error:
+        wrong, advice = f"cannot be opened: {error.strerror or error}", _ADVICE
+    except _BROKEN as error:
+        wrong, advice = f"is broken: {error}", f"download it again, or {_ADVICE}"
+    _LOG.warning("geo database %s %s (places stay unknown; %s)", path, wrong, advice)
+    return None
 
 
 def read_place(record: Any) -> Place:

@@ -1,11 +1,15 @@
 """Signals that a request is a bot's, each with a name, from the row's own values alone.
 
-A row keeps its signals; reports leave bots out by the flag. Nothing is dropped here or anywhere.
+A row keeps its signals; reports leave bots out by the flag. Nothing is dropped here or anywhere. The patterns of user
+agents are in `bots.toml`.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,26 +18,6 @@ import pyarrow.compute as pc
 from pipeline.enrich.user_agents import Client
 
 _LONGEST = 512
-
-# Patterns are RE2's: linear in the text, whatever it holds.
-_WORDS = (
-    r"bot(?:[^a-z]|$)|bot[-_/]|b0t|crawl|spider|scrap|slurp|archiv|fetch|scanner|monitor(?:ing)?[/; ]|uptime|pingdom|"
-    r"validator|link ?che?ck|checker|indexer|harvest|nutch|searchbot|facebookexternalhit|facebot|embedly|headless|"
-    r"phantomjs|selenium|puppeteer|playwright|lighthouse|pagespeed|mediapartners|apis-google|google-(?:read|inspection|"
-    r"safety|extended|adwords|ads|apps|favicon)|claude-|chatgpt-|openai|anthropic|bytespider|ahrefs|semrush|"
-    r"statuscake|site24x7|zgrab|masscan|nmap|nikto|sqlmap|nessus|acunetix|netcraft|censys|expanse|qualys|wpscan|"
-    r"httrack|teleport|webcopier|larbin|robot|thumbnail|screenshot|webcapture|copyscape|plagiar|analyzer|sitemap|"
-    r"backlink|advertis|surveyor|probe|snoop|sniff|extractor|siphon|grabber|collector|reaper|metadata|expander|"
-    r"hookshot|camo[ /(]|onebox|observatory|imageproxy"
-)
-_LIBRARIES = (
-    r"^(?:curl|wget|lib-?www|lwp|python|aiohttp|httpx|java/|jakarta|apache-http|commons-http|go-http|ruby|faraday|"
-    r"mechanize|rest-client|node|axios|got[ /]|undici|superagent|php|guzzle|symfony|perl|pycurl|urllib|http_request|"
-    r"http-?client|winhttp|postman|insomnia|powershell|deno|bun/|reqwest|restsharp|unirest|typhoeus|zend|pear|"
-    r"snoopy|ning|netty|jersey|vert\.x|akka|w3c_|fasthttp|colly|grequests|hackney|mojo|www::|zabbix|nagios|check_|"
-    r"kube|elb-healthchecker|googlehc|varnish|haproxy)"
-)
-_ADDRESS = r"https?://|www\.|[\w.+-](?:@| at )[\w-]+\.\w"
 
 
 def bot_signals(user_agents: Sequence[str | None], clients: Sequence[Client | None]) -> list[tuple[str, ...]]:
@@ -45,11 +29,15 @@ def bot_signals(user_agents: Sequence[str | None], clients: Sequence[Client | No
 
     Returns:
         For each, of `no_user_agent`, `declared` (the parser knows it), `word` (a word only programs use), `library` (an
-        HTTP library's own name), `address` (a home page or mail address to complain to) and `no_browser` (no browser,
-        system or device is named); empty for none.
+        HTTP library's or tool's own name), `address` (a home page or mail address to complain to), `comment` (something
+        said where a browser says only its engine), `service` (a known one that measures or draws pages by a browser),
+        `program` (an office suite, a reader of mail or feeds) and `no_browser` (no browser, system or device is named);
+        empty for none.
     """
+    innocent, patterns = _patterns()
     texts = pa.array([(text or "")[:_LONGEST] for text in user_agents], pa.string())
-    found = {name: _matches(texts, pattern) for name, pattern in _PATTERNS.items()}
+    texts = pc.replace_substring_regex(texts, innocent, "")
+    found = {name: _matches(texts, pattern) for name, pattern in patterns.items()}
     signals: list[tuple[str, ...]] = []
     for place, (text, client) in enumerate(zip(user_agents, clients, strict=True)):
         if not text:
@@ -63,8 +51,16 @@ def bot_signals(user_agents: Sequence[str | None], clients: Sequence[Client | No
     return signals
 
 
-_PATTERNS = {"word": _WORDS, "library": _LIBRARIES, "address": _ADDRESS}
+@cache
+def _patterns() -> tuple[str, dict[str, str]]:
+    """The pattern of what is innocent, and of each signal by its name: RE2's, linear in the text, whatever it holds."""
+    listed = tomllib.loads(Path(__file__).with_name("bots.toml").read_text(encoding="utf-8"))
+    return _any_of(listed["innocent"]), {name: _any_of(patterns) for name, patterns in listed["signals"].items()}
+
+
+def _any_of(patterns: list[str]) -> str:
+    return f"(?i){'|'.join(patterns)}"
 
 
 def _matches(texts: pa.Array, pattern: str) -> np.ndarray:
-    return pc.match_substring_regex(texts, pattern, ignore_case=True).to_numpy(zero_copy_only=False)
+    return pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)

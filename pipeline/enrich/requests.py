@@ -15,12 +15,12 @@ from pipeline.enrich.addresses import NOWHERE, GeoDatabase, client_address
 from pipeline.enrich.bots import bot_signals
 from pipeline.enrich.distinct import Coded, Meanings, Pairs, Rows, Texts, each
 from pipeline.enrich.referrers import referrer_origin
-from pipeline.enrich.targets import ROUTE_RULES_VERSION, UTM, read_kind, read_target
-from pipeline.enrich.user_agents import UserAgentCache, parser_version
+from pipeline.enrich.targets import UTM, read_kind, read_target
+from pipeline.enrich.user_agents import UserAgentCache
+from pipeline.enrich.version import enrichment_version
 from pipeline.enrich.visitors import Visitors
 from pipeline.settings import Settings
 
-RULES_VERSION = "2"
 _MOST_REMEMBERED_BYTES = 256 << 20
 CHUNK_ROWS = 1_000_000
 
@@ -47,12 +47,6 @@ RAW_COLUMNS = (*_NUMBERS, *_TEXTS)
 Value = str | None
 
 
-def enrichment_version(geo: GeoDatabase | None) -> str:
-    """Name the rules and databases that derived columns come from."""
-    places = geo.version if geo else "no geo"
-    return f"rules {RULES_VERSION}.{ROUTE_RULES_VERSION}; {parser_version()}; {places}"
-
-
 class Enricher:
     """Derives the columns of `requests`; what a value means is worked out once, however many rows have it.
 
@@ -71,7 +65,7 @@ class Enricher:
             geo: the database of places; None leaves them null.
             user_agents: meanings of user agents seen before.
         """
-        self.version = enrichment_version(geo)
+        self.version = enrichment_version(settings, geo)
         self.held = 0
         self._rules = _Rules(settings, geo, user_agents)
         self._known = _Known(self._rules)

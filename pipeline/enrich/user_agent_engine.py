@@ -7,6 +7,7 @@ belong here.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from ua_parser import Parser
 from ua_parser.loaders import load_lazy_builtins
@@ -31,16 +32,8 @@ class _ParsedUserAgent(parsers.UserAgent):  # type: ignore[misc]  # the package 
         found = _parser().parse(text)
         agent, system, device = found.user_agent, found.os, found.device
         self.ua_string = text
-        self.browser = (
-            parsers.parse_browser(agent.family, agent.major, agent.minor, agent.patch)
-            if agent
-            else parsers.parse_browser(_UNKNOWN)
-        )
-        self.os = (
-            parsers.parse_operating_system(system.family, system.major, system.minor, system.patch)
-            if system
-            else parsers.parse_operating_system(_UNKNOWN)
-        )
+        self.browser = parsers.Browser(*_named(agent, "major", "minor", "patch"))
+        self.os = parsers.OperatingSystem(*_named(system, "major", "minor", "patch", "patch_minor"))
         self.device = (
             parsers.parse_device(device.family, device.brand, device.model)
             if device
@@ -60,6 +53,12 @@ def parse_user_agent(text: str) -> Client:
         device=_known(device),
         device_type=_device_type(parsed),
     )
+
+
+def _named(found: Any, *parts: str) -> tuple[str, tuple[str, ...], str]:
+    """Family and version; as written, where the package makes numbers of its parts: 10.4 of Ubuntu 10.04."""
+    version = tuple(part for part in (getattr(found, name, None) for name in parts) if part is not None)
+    return found.family if found else _UNKNOWN, version, ".".join(version)
 
 
 def _known(text: str | None) -> str | None:

@@ -5,7 +5,6 @@ How a string is parsed is in `user_agent_engine`; whether it is a bot's is decid
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import uuid
 from dataclasses import dataclass, fields
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from pipeline.enrich.version import client_version
 
 _LOG = logging.getLogger("trail")
 _MOST_KEPT = 500_000
@@ -38,11 +39,6 @@ class Client:
 _NAMES = [field.name for field in fields(Client)]
 
 
-def parser_version() -> str:
-    """Name the engine and its patterns: meanings are kept only as long as it stays."""
-    return f"ua-parser {importlib.metadata.version('ua-parser')}/{importlib.metadata.version('ua-parser-builtins')}"
-
-
 class UserAgentCache:
     """Meanings of user agent strings, kept in a file from run to run."""
 
@@ -61,7 +57,7 @@ class UserAgentCache:
             return {}
         try:
             table = pq.read_table(self._path, partitioning=None)
-            if (table.schema.metadata or {}).get(b"parser") != parser_version().encode():
+            if (table.schema.metadata or {}).get(b"version") != client_version().encode():
                 return {}
             rows = zip(*(table[name].to_pylist() for name in ("user_agent", *_NAMES)), strict=True)
             return {text: Client(*values) for text, *values in rows}
@@ -97,7 +93,7 @@ class UserAgentCache:
         temporary = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex}.tmp")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table.replace_schema_metadata({"parser": parser_version()}), temporary)
+            pq.write_table(table.replace_schema_metadata({"version": client_version()}), temporary)
             temporary.replace(self._path)
         except OSError as error:
             _LOG.warning("user agent cache %s cannot be written: %s", self._path, error)

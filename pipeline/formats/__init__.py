@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.formats.json_lines import JsonFormat, json_formats
+from pipeline.formats.json_lines import MAPPED_NAME, JsonFormat, MappingError, json_formats, mapped_format
 from pipeline.formats.layout import LayoutError, LayoutFormat
 from pipeline.formats.layouts import named_layouts
 from pipeline.formats.pasted import compile_pasted, is_pasted
@@ -28,8 +28,10 @@ __all__ = [
     "WrappedFormat",
     "check_formats",
     "find_format",
+    "format_as_read",
     "format_named",
     "known_formats",
+    "pasted_name",
 ]
 
 
@@ -45,7 +47,8 @@ def format_named(name: str | None, source: str, settings: Settings, state: str |
         name: of a format, also wrapped (`syslog:haproxy`); or a pasted format.
         source: whose settings count.
         settings: the settings.
-        state: what earlier lines of the file said of later ones.
+        state: what the ledger noted of the file's format: what earlier lines said of later ones, or the layout of a
+            pasted format, which counts where the settings no longer have one.
 
     Raises:
         SettingError: the source's pasted format cannot be read.
@@ -53,18 +56,38 @@ def format_named(name: str | None, source: str, settings: Settings, state: str |
     if name is None:
         return None
     pasted = settings.source(source).format
-    if name == _pasted_name(source) and pasted is not None and is_pasted(pasted):
+    if name == pasted_name(source) and pasted is not None and is_pasted(pasted):
         return _compiled(pasted, source, settings)
+    if name == pasted_name(source):
+        return LayoutFormat(name, state) if state else None
     if is_pasted(name):
         return _compiled(name, source, settings)
     if name == W3cFormat.name:
         return W3cFormat.from_state(state)
     around, mark, within = name.rpartition(":")
-    inner = next((known for known in known_formats(settings) if known.name == within), None)
+    inner: LayoutFormat | JsonFormat | None
+    if within == MAPPED_NAME:
+        inner = _mapped(source, settings)
+    else:
+        inner = next((known for known in known_formats(settings) if known.name == within), None)
     wrapper = next((known for known in WRAPPERS if known.name == around), None)
     if inner is None or (mark and wrapper is None):
         return None
     return WrappedFormat(wrapper, inner) if wrapper else inner
+
+
+def format_as_read(name: str | None, source: str, settings: Settings, state: str | None) -> Format | None:
+    """Return the format by which a file's lines were first read, whatever the settings say now.
+
+    Args:
+        name: of the format, as the ledger has it.
+        source: the file's.
+        settings: the settings.
+        state: as in `format_named`.
+    """
+    if name == pasted_name(source) and state:
+        return LayoutFormat(name, state)
+    return format_named(name, source, settings, state)
 
 
 def find_format(lines: Sequence[str], settings: Settings, source: str = "") -> Format | None:
@@ -81,7 +104,7 @@ def find_format(lines: Sequence[str], settings: Settings, source: str = "") -> F
     Raises:
         SettingError: the source's format is unknown or cannot be read.
     """
-    if settings.source(source).format is not None:
+    if settings.source(source).format is not None or settings.source(source).fields:
         return _configured(source, settings)
     written = [line for line in lines if line.strip()]
     if any(line.startswith("#Fields:") for line in written) or is_header(written):
@@ -104,17 +127,30 @@ def check_formats(settings: Settings) -> None:
         SettingError: it names the source.
     """
     for source, own in settings.sources.items():
-        if own.format is not None:
+        if own.format is not None or own.fields:
             _configured(source, settings)
 
 
 def _configured(source: str, settings: Settings) -> Format:
-    configured = settings.source(source).format
+    configured = settings.source(source).format or MAPPED_NAME
+    if settings.source(source).fields and configured.rpartition(":")[2] != MAPPED_NAME:
+        raise SettingError(f"sources.{source}.fields are for the format json, not {configured!r}")
     named = format_named(configured, source, settings)
     if named is None:
-        known = ", ".join(known.name for known in known_formats(settings))
+        known = ", ".join((*(known.name for known in known_formats(settings)), MAPPED_NAME, W3cFormat.name))
         raise SettingError(f"sources.{source}.format is {configured!r}; it must be a pasted format or one of {known}")
     return named
+
+
+def _mapped(source: str, settings: Settings) -> JsonFormat | None:
+    """The format that a source's `fields` make; None where a file was read by ones that are there no more."""
+    fields = settings.source(source).fields
+    if not fields and settings.source(source).format is None:
+        return None
+    try:
+        return mapped_format(fields)
+    except MappingError as error:
+        raise SettingError(f"sources.{source}.fields: {error}") from error
 
 
 def _best(lines: Sequence[str], settings: Settings) -> tuple[LayoutFormat | JsonFormat | None, int]:
@@ -137,7 +173,8 @@ def _parses(known: LayoutFormat | JsonFormat, line: str) -> bool:
     return True
 
 
-def _pasted_name(source: str) -> str:
+def pasted_name(source: str) -> str:
+    """Return the name under which the ledger has a source's pasted format."""
     return f"pasted for {source}"
 
 
@@ -145,6 +182,6 @@ def _compiled(text: str, source: str, settings: Settings) -> LayoutFormat:
     who = {settings.visitor_field: "visitor_cookie", settings.user_field: "user_id"}
     who[settings.business_field] = "business_id"
     try:
-        return compile_pasted(text, _pasted_name(source), who)
+        return compile_pasted(text, pasted_name(source), who)
     except LayoutError as error:
         raise SettingError(f"sources.{source}.format: {error}") from error

@@ -22,6 +22,7 @@ CATALOGUE: dict[str, str] = {
     "traefik_json": "Traefik, JSON",
     "cloudflare": "Cloudflare Logpush, HTTP requests",
     "google_load_balancer": "Google Cloud load balancer, JSON",
+    "json": "JSON of any other writer, whose keys the source's `fields` name",
     "w3c": "W3C extended: IIS, CloudFront and others, with headers that may change inside the file",
 }
 

@@ -8,10 +8,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from pipeline.formats.reasons import Rejected
-from pipeline.formats.times import read_clf_clock, read_instant, read_local_clock, read_zone
+from pipeline.formats.times import (
+    read_clf_clock,
+    read_instant,
+    read_local_clock,
+    read_zone,
+    write_clf_clock,
+    write_instant,
+)
 
+ABSENT = "-"
 UNCLOSED = "unclosed"
 
 TEXTS = (
@@ -70,16 +79,15 @@ def _duration(unit_ns: int) -> Callable[[str], float]:
     return read
 
 
-read_seconds = _duration(1_000_000_000)
+# Nanoseconds of each unit.
+_UNITS = {"duration_s": 1_000_000_000, "duration_ms": 1_000_000, "duration_us": 1000, "duration_ns": 1}
+read_seconds = _duration(_UNITS["duration_s"])
 
 # Field: the column it becomes, and how its text is read.
 NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {
     "status": ("status", read_status),
     "bytes_sent": ("bytes_sent", read_size),
-    "duration_s": ("duration_ms", read_seconds),
-    "duration_ms": ("duration_ms", _duration(1_000_000)),
-    "duration_us": ("duration_ms", _duration(1000)),
-    "duration_ns": ("duration_ms", _duration(1)),
+    **{name: ("duration_ms", _duration(unit)) for name, unit in _UNITS.items()},
 }
 
 
@@ -89,7 +97,7 @@ def read_fields(values: Mapping[str, str], further: Mapping[str, object] | None 
     Args:
         values: its fields, the absent ones left out. Its time is `clock` and `zone` (of the common log), `time` (as
             `read_instant` reads it), `local_clock` (of HAProxy), or `date` and `time_of_day` (UTC, or of `zone`).
-            `path` and `query` together are a target.
+            `path` and `query` together are a target; a query without a path stays by itself.
         further: what is kept in `extra` beside the fields with no column of their own.
 
     Returns:
@@ -101,8 +109,8 @@ def read_fields(values: Mapping[str, str], further: Mapping[str, object] | None 
     rest: dict[str, object] = dict(further or {})
     texts = dict(values)
     row = _instant(texts)
-    path, query = texts.pop("path", None), texts.pop("query", None)
-    if path is not None:
+    if "path" in texts:
+        path, query = texts.pop("path"), texts.pop("query", None)
         texts["target"] = path if query is None else f"{path}?{query}"
     for name, text in texts.items():
         if name in NUMBERS:
@@ -131,6 +139,11 @@ def place_further(rest: dict[str, object]) -> dict[str, str]:
     return placed
 
 
+def encode_member(value: object) -> str:
+    """Write a key or a value of `extra`."""
+    return _ENCODER.encode(value)
+
+
 def _instant(texts: dict[str, str]) -> dict[str, object]:
     """Take the time out of a line's texts."""
     if "clock" in texts:
@@ -157,6 +170,62 @@ def _instant_text(texts: dict[str, str]) -> str:
     if "date" in texts and "time_of_day" in texts:
         return f"{texts.pop('date')}T{texts.pop('time_of_day')}{texts.pop('zone', 'Z')}"
     raise Rejected("missing_field")
+
+
+def write_field(name: str, row: Mapping[str, Any], extra: Mapping[str, Any]) -> str | None:
+    """Write a field as `read_fields` may have read it; absent ones are `-`.
+
+    Args:
+        name: of the field.
+        row: values by column, `occurred_at` in microseconds.
+        extra: the fields without a column.
+
+    Returns:
+        The text in its usual form, which is not always the one that was read; None where that is not known.
+    """
+    if name == "clock":
+        return write_clf_clock(row["occurred_at"], row.get("zone") or "")
+    if name == "time":
+        return write_instant(row["occurred_at"], row.get("zone") or "")
+    if name == "request" and row.get("method") is not None:
+        return f"{row['method']} {row['target']} {row['protocol']}"
+    if name in ("path", "query") and row.get("target") is not None:
+        path, mark, query = str(row["target"]).partition("?")
+        return path if name == "path" else query if mark else ABSENT
+    if name == "quoted_1" and row.get("forwarded_for") is not None:
+        return str(row["forwarded_for"])
+    if name in NUMBERS:
+        return write_number(name, row.get(NUMBERS[name][0]))
+    value = row.get(name) if name in TEXTS else extra.get(name)
+    return ABSENT if value is None else str(value)
+
+
+def write_again(name: str, text: str) -> str | None:
+    """Write a text of `time`, `local_clock` or `NUMBERS` again after it was read, to see whether it comes out alike.
+
+    Returns:
+        What `write_field` writes for it; None where it cannot be read or written.
+    """
+    if name == "local_clock":
+        return None
+    if name == "time":
+        found = read_instant(text)
+        return write_instant(found[0], found[1] or "") if found else None
+    try:
+        return write_number(name, NUMBERS[name][1](text))
+    except Rejected:
+        return None
+
+
+def write_number(name: str, value: float | None) -> str:
+    """Write a number of a field of `NUMBERS` in the form that servers use: seconds with three digits, others whole."""
+    if value is None:
+        return ABSENT
+    if name not in _UNITS:
+        return str(value)
+    if name == "duration_s":
+        return f"{value / 1000:.3f}"
+    return str(round(value * 1_000_000 / _UNITS[name]))
 
 
 def split_request(request: str) -> tuple[str, str, str] | None:

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
-from pipeline.formats.fields import read_fields
+from pipeline.formats.fields import NUMBERS, TEXTS, read_fields
 from pipeline.formats.reasons import Rejected
 
 KEYS: dict[str, str] = {
@@ -30,8 +30,15 @@ KEYS: dict[str, str] = {
     "user_agent": "user_agent",
     "request_time": "duration_s",
 }
+MAPPED_NAME = "json"
+MAPPABLE = ("time", *TEXTS, "path", "query", *NUMBERS)
+_TELL_REQUESTS = ("target", "path", "request")
 ABSENT = ("", "-")
 EMPTY: tuple[Any, ...] = (*ABSENT, {}, [])
+
+
+class MappingError(ValueError):
+    """The fields that a source's settings name make no format; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +50,15 @@ class JsonFormat:
         keys: field by key of the object, `a/b` for key b of the object at a, `a/0` for the first of a list; what has no
             field is kept in `extra`.
         is_strict: a value that is no text or number where a field is wanted spoils the line; else it goes to `extra`.
+        needs: fields of which a line must have one, and what it is rejected for else.
+        is_text: as of `LayoutFormat`.
     """
 
     name: str
     keys: Mapping[str, str]
     is_strict: bool = False
+    needs: tuple[tuple[str, ...], str] = (("ip",), "missing_field")
+    is_text: ClassVar[bool] = False
 
     @property
     def is_flat(self) -> bool:
@@ -65,7 +76,7 @@ class JsonFormat:
             Values by column of `raw_requests`, `occurred_at` in microseconds; absent ones are left out.
 
         Raises:
-            Rejected: the line is no such object, or has no time or address, or a value is not what its key says.
+            Rejected: the line is no such object, has no time or not what it needs, or a value is not what its key says.
         """
         loaded = read_object(text)
         values: dict[str, str] = {}
@@ -74,8 +85,9 @@ class JsonFormat:
             if found is not None:
                 values[name] = found
         further = {key: value for key, value in loaded.items() if value is not None and value not in EMPTY}
-        if "ip" not in values:
-            raise Rejected("missing_field")
+        needed, reason = self.needs
+        if not any(name in values for name in needed):
+            raise Rejected(reason)
         return read_fields(values, further)
 
 
@@ -89,7 +101,7 @@ def read_object(text: str) -> dict[str, Any]:
         loaded = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise Rejected("bad_json") from error
-    if not isinstance(loaded, dict) or ("\\u" in text and not _is_unicode(loaded)):
+    if not isinstance(loaded, dict) or ("\\u" in text and not is_unicode(loaded)):
         raise Rejected("bad_json")
     return loaded
 
@@ -126,14 +138,14 @@ def _refuse(text: str) -> str:
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=str, parse_int=str)
 
 
-def _is_unicode(value: object) -> bool:
-    """Lone surrogates (`\\ud800`) are legal in JSON texts and cannot be stored as UTF-8."""
+def is_unicode(value: object) -> bool:
+    """Tell whether a value of a JSON text can be stored: lone surrogates (`\\ud800`) are legal there, not in UTF-8."""
     if isinstance(value, str):
         return not any("\ud800" <= char <= "\udfff" for char in value) if not value.isascii() else True
     if isinstance(value, dict):
-        return all(_is_unicode(key) and _is_unicode(item) for key, item in value.items())
+        return all(is_unicode(key) and is_unicode(item) for key, item in value.items())
     if isinstance(value, list):
-        return all(_is_unicode(item) for item in value)
+        return all(is_unicode(item) for item in value)
     return True
 
 
@@ -141,6 +153,31 @@ def json_format(visitor_field: str, user_field: str, business_field: str) -> Jso
     """The documented JSON line, with the settings' names for who made the request."""
     who = {visitor_field: "visitor_cookie", user_field: "user_id", business_field: "business_id"}
     return JsonFormat("nginx_json", {**KEYS, **who}, is_strict=True)
+
+
+def mapped_format(fields: Mapping[str, str]) -> JsonFormat:
+    """Make a format of the keys that a source's settings name.
+
+    Args:
+        fields: key of the object by field of `formats.fields`; `a.b` is the object's own key of that name, or key b of
+            the object at a.
+
+    Raises:
+        MappingError: a field is unknown, or there is no time or nothing that tells a request.
+    """
+    unknown = sorted(set(fields) - set(MAPPABLE))
+    if unknown:
+        raise MappingError(f"{unknown[0]} is no field; fields are {', '.join(MAPPABLE)}")
+    if "time" not in fields:
+        raise MappingError("time is missing: which key holds when the request was made?")
+    if not any(name in fields for name in _TELL_REQUESTS):
+        raise MappingError(f"one of {', '.join(_TELL_REQUESTS)} is missing: which key holds what was asked for?")
+    keys = {}
+    for name, key in fields.items():
+        keys[key] = name
+        if "." in key:
+            keys[key.replace(".", "/")] = name
+    return JsonFormat(MAPPED_NAME, keys, needs=(_TELL_REQUESTS, "no_request"))
 
 
 # After the vendors' documentation of their access logs.

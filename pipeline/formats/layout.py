@@ -11,20 +11,19 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import count
+from typing import Any, ClassVar
 
-from pipeline.formats.fields import NUMBERS, TEXTS, UNCLOSED, read_fields
+from pipeline.formats.fields import ABSENT, NUMBERS, UNCLOSED, read_fields, write_field
 from pipeline.formats.reasons import Rejected
-from pipeline.formats.times import write_clf_clock
 
-ABSENT = "-"
-_PLAIN = r"([^ \"]\S*+|\"\")"
+_PLAIN = r"([^ \"][^ ]*+|\"\")"
 _QUOTED = r'((?:[^"\\]|\\.)*+)'
 _CLOCK = r"([^ \]]*+) ([^ \]]*+)"
 _PARTS = re.compile(r"\{(\*?[A-Za-z_][A-Za-z0-9_:.-]*)\}")
 _ITEM = re.compile(r'\{(?P<plain>[^}*]+)\}|"\{(?P<quoted>[^}*]+)\}"|\[\{(?P<clock>clock)\}\]')
 
-Values = dict[str, str]
+Changes = dict[str, str | None]
 
 
 class LayoutError(ValueError):
@@ -45,18 +44,33 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """Puts values right that mean something only together, or otherwise than they are written.
+
+    Attributes:
+        fields: what it looks at.
+        changes: takes their texts, None for an absent one, and gives the fields that change; None takes one away.
+    """
+
+    fields: tuple[str, ...]
+    changes: Callable[..., Changes]
+
+
+@dataclass(frozen=True)
 class LayoutFormat:
     """A format with a layout.
 
     Attributes:
         name: shown in the ledger.
         layout: fields in braces and fixed texts; two spaces stand for one or more, and `{*name}` is all that follows.
-        adjust: puts values right that mean something only together, before they are read.
+        rules: applied in their order before values are read.
+        is_text: whether lines can be written out again byte for byte, which those of JSON cannot.
     """
 
     name: str
     layout: str
-    adjust: Callable[[Values], None] | None = None
+    rules: tuple[Rule, ...] = ()
+    is_text: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Look whether lines can be read by the layout.
@@ -90,11 +104,36 @@ class LayoutFormat:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """The exact form of a line. Possessive throughout, so that no line takes more than linear time."""
+        return re.compile("".join(self._forms))
+
+    @cached_property
+    def re2_pattern(self) -> str:
+        """The same for RE2, its groups named `f0`, `f1` and so on in the order of `names`.
+
+        RE2 knows no possessive quantifiers, and is linear without them. A value that is ended by a bar may hold the
+        bar here, where what follows asks for it; `bars` names those.
+        """
+        numbers = count()
+        form = ""
+        for text in self._forms:
+            bare = "(.*?)" if "(?!" in text else re.sub(r"(?<!\\)([*+?])\+", r"\1", text)
+            form += re.sub(r"(?<!\\)\((?!\?)", lambda _: f"(?P<f{next(numbers)}>", bare)
+        return f"^{form}$"
+
+    @cached_property
+    def bars(self) -> dict[str, str]:
+        """The separator that ends each field that is ended by one such as ` | `."""
         texts = self._texts
-        form = _literal(texts[0])
+        return {name: after for name, after in zip(texts[1::2], texts[2::2], strict=True) if _is_bar(after)}
+
+    @cached_property
+    def _forms(self) -> list[str]:
+        """Patterns of fixed texts and of fields in turn."""
+        texts = self._texts
+        forms = [_literal(texts[0])]
         for place in range(1, len(texts), 2):
-            form += _group(texts[place], *texts[place - 1 : place + 2 : 2]) + _literal(texts[place + 1])
-        return re.compile(form)
+            forms += (_group(texts[place], *texts[place - 1 : place + 2 : 2]), _literal(texts[place + 1]))
+        return forms
 
     @cached_property
     def unclosed_pattern(self) -> re.Pattern[str] | None:
@@ -108,10 +147,24 @@ class LayoutFormat:
         """What the fast path reads, between single spaces; empty where the layout does not allow it."""
         found = [_ITEM.fullmatch(text) for text in self.layout.split(" ")]
         is_timed = {"clock", "time", "local_clock"} & set(self.names)
-        is_simple = self.adjust is None and is_timed and not {"path", "query", "date"} & set(self.names)
+        is_simple = not self.rules and is_timed and not {"path", "query", "date"} & set(self.names)
         if not is_simple or not all(found):
             return ()
         return tuple(Item(item["plain"] or item["quoted"] or "clock", bool(item["quoted"])) for item in found if item)
+
+    @cached_property
+    def is_told(self) -> bool:
+        """Whether rows can tell the line: nothing was put right, spaces are counted, and no two fields say the same."""
+        names = set(self.names)
+        columns = [NUMBERS[name][0] for name in self.names if name in NUMBERS]
+        is_twice = len(columns) > len(set(columns)) or any(
+            whole in names and parts & names
+            for whole, parts in (
+                ("request", {"method", "target", "protocol", "path", "query"}),
+                ("target", {"path", "query"}),
+            )
+        )
+        return not (self.rules or "  " in self.layout or "date" in names or is_twice)
 
     def parse_line(self, text: str) -> dict[str, object]:
         """Read one line exactly.
@@ -130,46 +183,48 @@ class LayoutFormat:
         if found is None:
             raise Rejected("no_match")
         values = {name: value for name, value in zip(self.names, found.groups(), strict=True) if value != ABSENT}
-        if self.adjust is not None:
-            self.adjust(values)
+        for rule in self.rules:
+            for name, value in rule.changes(*(values.get(field) for field in rule.fields)).items():
+                if value is None:
+                    values.pop(name, None)
+                else:
+                    values[name] = value
         return read_fields(values, further)
 
     def write_line(self, row: Mapping[str, Any]) -> str | None:
         """Write a line again from a row of `raw_requests`.
 
+        Args:
+            row: values by column, as `parse_line` gives them; absent ones may be None.
+
         Returns:
-            The line as it was read, but that a leap second is written as the next one; None where the row does not hold
-            it all: for layouts with a time of another form, a duration, or values that were put right.
+            The line, as far as the row tells it. A row does not tell everything: how many digits a number had, for
+            instance, or what a rule put right. So it may differ from the line that was read, and whoever relies on it
+            compares the two (`line` of `raw_requests` holds those that differ). None where a value cannot be
+            written at all.
         """
-        if self.adjust is not None or not self.items:
+        if not self.is_told:
             return None
         extra = json.loads(row.get("extra") or "{}")
         is_unclosed = extra.pop(UNCLOSED, None) is not None
-        texts = [_written(item.field, row, extra) for item in self.items]
-        if None in texts:
-            return None
-        marks = ('"{}"' if item.is_quoted else "[{}]" if item.field == "clock" else "{}" for item in self.items)
-        line = " ".join(mark.format(text) for mark, text in zip(marks, texts, strict=True))
+        texts = self._texts
+        written = [texts[0]]
+        for name, after in zip(texts[1::2], texts[2::2], strict=True):
+            text = write_field(name.lstrip("*"), row, extra)
+            if text is None:
+                return None
+            written += (text, after)
+        line = "".join(written)
         return line.removesuffix('"') if is_unclosed else line
-
-
-def _written(name: str, row: Mapping[str, Any], extra: Mapping[str, Any]) -> str | None:
-    if name == "clock":
-        return write_clf_clock(row["occurred_at"], row.get("zone") or "")
-    if name == "request" and row.get("method") is not None:
-        return f"{row['method']} {row['target']} {row['protocol']}"
-    if name in ("status", "bytes_sent") or name in TEXTS:
-        value = row.get(name)
-        return ABSENT if value is None else str(value)
-    if name in NUMBERS or name in ("time", "local_clock"):
-        return None
-    if name == "quoted_1" and row.get("forwarded_for") is not None:
-        return str(row["forwarded_for"])
-    return str(extra.get(name, ABSENT))
 
 
 def _literal(text: str) -> str:
     return "".join(" ++" if piece == "  " else re.escape(piece) for piece in re.split(r"(  )", text))
+
+
+def _is_bar(text: str) -> bool:
+    """Tell separators such as ` | `, between which a value may hold spaces."""
+    return text in (" | ", " || ", " ; ")
 
 
 def _group(name: str, before: str, after: str) -> str:
@@ -178,6 +233,10 @@ def _group(name: str, before: str, after: str) -> str:
         return "(.*+)"
     if name == "clock":
         return _CLOCK
+    if _is_bar(before) and not after:
+        return "(.*+)"
+    if _is_bar(after):
+        return f"((?:(?!{re.escape(after)}).)*+)"
     if not after or after.startswith(" "):
         return _PLAIN
     return _QUOTED if after.startswith('"') else f"([^{re.escape(after[0])}]*+)"

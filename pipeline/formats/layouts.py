@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from pipeline.formats.layout import LayoutFormat, Values
+from pipeline.formats.layout import Changes, LayoutFormat, Rule
 
 _COMMON = '{ip} {ident} {remote_user} [{clock}] "{request}" {status} {bytes_sent}'
 _COMBINED = _COMMON + ' "{referrer}" "{user_agent}"'
@@ -18,52 +18,57 @@ _HAPROXY = (
 )
 
 
-def _load_balancer(values: Values) -> None:
-    """Addresses without port, and the time taken: the sum of the three parts, where all of them were measured."""
-    _without_port(values)
-    parts = [values.get(f"{part}_processing_time", "-1") for part in ("request", "target", "response")]
-    if all(map(_is_number, parts)):
-        values["duration_s"] = f"{sum(round(float(part) * 1_000_000) for part in parts) / 1e6:.6f}"
+def _time_taken(*parts: str | None) -> Changes:
+    """The sum of a load balancer's three parts, where all of them were measured."""
+    if not all(part is not None and _is_number(part) for part in parts):
+        return {}
+    return {"duration_s": f"{sum(round(float(part or 0) * 1_000_000) for part in parts) / 1e6:.6f}"}
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdigit() and text.isascii()
+    return text.replace(".", "", 1).isdigit() and text.isascii() and len(text) < 16
 
 
-def _without_port(values: Values) -> None:
-    ip, _, port = values.get("ip", "").rpartition(":")
-    if ip and port.isdigit():
-        values["ip"], values["client_port"] = ip, port
+def _without_port(address: str | None) -> Changes:
+    ip, _, port = (address or "").rpartition(":")
+    return {"ip": ip, "client_port": port} if ip and port.isdigit() else {}
 
 
-def _haproxy(values: Values) -> None:
-    """Time of accept and total time active, `Tt`, the last of the timers; status -1 is none."""
-    total = values.get("timers", "").rpartition("/")[2]
-    if total.removeprefix("+").isdigit():
-        values["duration_ms"] = total
-    if values.get("status") == "-1":
-        del values["status"]
+def _total(timers: str | None) -> Changes:
+    """The total time active, `Tt`, is the last of HAProxy's timers."""
+    total = (timers or "").rpartition("/")[2]
+    return {"duration_ms": total} if total.removeprefix("+").isdigit() else {}
 
 
-def _envoy(values: Values) -> None:
+def _last_hop(forwarded: str | None) -> Changes:
     """The address that connected is the last one that Envoy put into x-forwarded-for."""
-    if "forwarded_for" in values:
-        values["ip"] = values["forwarded_for"].rpartition(",")[2].strip()
+    return {} if forwarded is None else {"ip": forwarded.rpartition(",")[2].strip()}
 
 
-def _squid(values: Values) -> None:
-    code, _, status = values.pop("result").partition("/")
-    values["result"] = code
-    if status not in ("000", "0"):
-        values["status"] = status
+def _code_and_status(result: str | None) -> Changes:
+    code, _, status = (result or "").partition("/")
+    return {"result": code or None} | ({} if status in ("000", "0", "") else {"status": status})
 
 
-def _iis(values: Values) -> None:
-    """Dates are month/day/year, of two digits, in the server's own time."""
-    month, day, year = (values.get("date", "") + "//").split("/")[:3]
-    values["date"] = f"20{year:0>2}-{month:0>2}-{day:0>2}" if len(year) < 3 else f"{year}-{month:0>2}-{day:0>2}"
-    values["time_of_day"] = values.get("time_of_day", "").rjust(8, "0")
-    values["zone"] = ""
+def _iis_day(date: str | None) -> Changes:
+    """Month/day/year, of two digits."""
+    month, day, year = ((date or "") + "//").split("/")[:3]
+    return {"date": f"20{year:0>2}-{month:0>2}-{day:0>2}" if len(year) < 3 else f"{year}-{month:0>2}-{day:0>2}"}
+
+
+_LOAD_BALANCER = (
+    Rule(("ip",), _without_port),
+    Rule(("request_processing_time", "target_processing_time", "response_processing_time"), _time_taken),
+)
+_HAPROXY_RULES = (
+    Rule(("timers",), _total),
+    Rule(("status",), lambda status: {"status": None} if status == "-1" else {}),
+)
+_IIS_RULES = (
+    Rule(("date",), _iis_day),
+    Rule(("time_of_day",), lambda time: {"time_of_day": (time or "").rjust(8, "0")}),
+    Rule((), lambda: {"zone": ""}),  # the server's own time
+)
 
 
 # After the vendors' documentation of their default formats; names of further fields are the vendors' own.
@@ -74,28 +79,28 @@ _NAMED = (
     ),
     LayoutFormat("ionos_short", _COMMON + ' {host} "{referrer}" "{user_agent}"'),
     LayoutFormat("traefik", _COMBINED + ' {request_count} "{router}" "{server_url}" {duration_ms}'),
-    LayoutFormat("haproxy", _HAPROXY + ' "{request}"', _haproxy),  # option httplog
-    LayoutFormat("haproxy+1", _HAPROXY + ' {{captured}} "{request}"', _haproxy),
-    LayoutFormat("haproxy+2", _HAPROXY + ' {{captured_request}} {{captured_response}} "{request}"', _haproxy),
+    LayoutFormat("haproxy", _HAPROXY + ' "{request}"', _HAPROXY_RULES),  # option httplog
+    LayoutFormat("haproxy+1", _HAPROXY + ' {{captured}} "{request}"', _HAPROXY_RULES),
+    LayoutFormat("haproxy+2", _HAPROXY + ' {{captured_request}} {{captured_response}} "{request}"', _HAPROXY_RULES),
     LayoutFormat(
         "envoy",
         '[{time}] "{request}" {status} {flags} {bytes_received} {bytes_sent} {duration_ms} {upstream_time} '
         '"{forwarded_for}" "{user_agent}" "{log_request_id}" "{host}" "{upstream_host}"',
-        _envoy,
+        (Rule(("forwarded_for",), _last_hop),),
     ),
     LayoutFormat(
         "aws_alb",
         "{type} {time} {elb} {ip} {target_address} {request_processing_time} {target_processing_time} "
         '{response_processing_time} {status} {target_status} {received_bytes} {bytes_sent} "{request}" "{user_agent}" '
         '{ssl_cipher} {ssl_protocol} {target_group} "{trace_id}" "{host}" "{certificate}" {*further}',
-        _load_balancer,
+        _LOAD_BALANCER,
     ),
     LayoutFormat(
         "aws_elb",
         "{time} {elb} {ip} {target_address} {request_processing_time} {target_processing_time} "
         '{response_processing_time} {status} {target_status} {received_bytes} {bytes_sent} "{request}" "{user_agent}" '
         "{ssl_cipher} {ssl_protocol}",
-        _load_balancer,
+        _LOAD_BALANCER,
     ),
     LayoutFormat(
         "aws_s3",
@@ -107,10 +112,12 @@ _NAMED = (
         "iis",  # IIS's own format, before it wrote W3C extended logs
         "{ip}, {remote_user}, {date}, {time_of_day}, {service}, {computer}, {server_ip}, {duration_ms}, "
         "{bytes_received}, {bytes_sent}, {status}, {windows_status}, {method}, {path}, {query},",
-        _iis,
+        _IIS_RULES,
     ),
     LayoutFormat(
-        "squid", "{time}  {duration_ms} {ip} {result} {bytes_sent} {method} {target} {remote_user} {*further}", _squid
+        "squid",
+        "{time}  {duration_ms} {ip} {result} {bytes_sent} {method} {target} {remote_user} {*further}",
+        (Rule(("result",), _code_and_status),),
     ),
 )
 

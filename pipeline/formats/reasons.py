@@ -14,6 +14,7 @@ REASONS: dict[str, str] = {
     "bad_number": "a size or duration is not a number",
     "bad_json": "the line is not one whole JSON object",
     "missing_field": "the JSON object has no time or no address",
+    "no_request": "the JSON object says nothing of a request",
     "invalid_utf8": "the line holds bytes that are not UTF-8",
     "nul_byte": "the line holds a NUL byte",
     "line_too_long": "the line is longer than 64 KiB",

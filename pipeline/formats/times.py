@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 MICROS = 1_000_000
 _MONTHS = {name: number for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
@@ -20,9 +21,12 @@ _CLF_WIDTH = len("17/May/2015:10:05:03")
 _DIGIT_PLACES = (0, 1, 7, 8, 9, 10, 12, 13, 15, 16, 18, 19)
 _PUNCTUATION = {2: b"/", 6: b"/", 11: b":", 14: b":", 17: b":"}
 _CLF = re.compile(r"(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d)", re.ASCII)
+_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _ZONE = re.compile(r"([+-])([01]\d|2[0-3])([0-5]\d)")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
+_MILLENNIUM, _MILLENNIUM_MICROS = "2000-01-01T00:00:00", 946_684_800 * MICROS
+_SECOND_WIDTH = len(_MILLENNIUM)
 _EPOCH = re.compile(r"\d{9,11}(?:\.\d{1,9})?", re.ASCII)
 _FINE_EPOCHS = {13: (1000, 1), 16: (1, 1), 19: (1, 1000)}  # digits: factor and divisor to microseconds
 _EARLIEST = 788_918_400 * MICROS  # 1995: no web server logged before
@@ -88,14 +92,27 @@ def read_clf_clock(text: str) -> int | None:
     return (days * 86_400 + hour * 3_600 + minute * 60 + second) * MICROS
 
 
-def write_clf_clock(at: datetime, zone: str) -> str | None:
-    """Write an instant as the common log does, with its zone; None where that is no zone such as `+0330`."""
+def write_clf_clock(micros: int, zone: str) -> str | None:
+    """Write an instant, in microseconds, as the common log does; None where the zone is not such as `+0330`."""
     ahead = read_zone(zone)
     if ahead is None:
         return None
-    local = at.astimezone(UTC) + timedelta(microseconds=ahead)
+    local = _EPOCH_START + timedelta(microseconds=micros + ahead)
     month = list(_MONTHS)[local.month - 1].decode()
     return f"{local:%d}/{month}/{local.year:04}:{local:%H:%M:%S} {zone}"
+
+
+def write_instant(micros: int, zone: str) -> str | None:
+    """Write an instant, in microseconds, in ISO 8601 with a zone such as `Z`, `+0330` or `+03:30`, else None.
+
+    Digits of the second are none, three or six, as few as hold the instant.
+    """
+    ahead = 0 if zone == "Z" else read_zone(zone.replace(":", ""))
+    if ahead is None:
+        return None
+    local = _EPOCH_START + timedelta(microseconds=micros + ahead)
+    unit = "seconds" if micros % MICROS == 0 else "milliseconds" if micros % 1000 == 0 else "microseconds"
+    return f"{local.replace(tzinfo=None).isoformat(timespec=unit)}{zone}"
 
 
 def read_local_clock(text: str) -> int | None:
@@ -146,6 +163,39 @@ def read_instant(text: str) -> tuple[int, str | None] | None:
             return None
         micros -= ahead
     return _within(micros, zone)
+
+
+def read_instants(values: pa.Array) -> tuple[Micros, pa.Array, Mask]:
+    """Read distinct instants, as `read_instant` does one; seconds and what follows them each once.
+
+    Args:
+        values: the texts, a string array without nulls.
+
+    Returns:
+        Microseconds since 1970, the zones as written, and which of the texts are instants.
+    """
+    seconds = pc.utf8_slice_codeunits(values, 0, _SECOND_WIDTH).dictionary_encode()
+    rests = pc.utf8_slice_codeunits(values, _SECOND_WIDTH).dictionary_encode()
+    whole = [text if len(text) == _SECOND_WIDTH else "" for text in seconds.dictionary.to_pylist()]
+    starts = [read_instant(f"{text}Z") for text in whole]
+    offsets = [read_instant(f"{_MILLENNIUM}{text}") for text in rests.dictionary.to_pylist()]
+    second, rest = (part.indices.to_numpy(zero_copy_only=False) for part in (seconds, rests))
+    micros = np.array([found[0] if found else 0 for found in starts], dtype=np.int64)[second]
+    micros += np.array([found[0] - _MILLENNIUM_MICROS if found else 0 for found in offsets], dtype=np.int64)[rest]
+    is_instant = np.array([found is not None for found in starts], dtype=np.bool_)[second]
+    is_instant &= np.array([found is not None for found in offsets], dtype=np.bool_)[rest]
+    is_instant &= (micros >= _EARLIEST) & (micros < _LATEST)
+    zones = pa.array([found[1] if found else None for found in offsets], pa.string()).take(rests.indices)
+    others = np.flatnonzero(~is_instant)  # since 1970, or near the first or last instant
+    if len(others):
+        found = [read_instant(text) for text in values.take(pa.array(others)).to_pylist()]
+        micros[others] = [entry[0] if entry else 0 for entry in found]
+        is_instant[others] = [entry is not None for entry in found]
+        written = pa.array([entry[1] if entry else None for entry in found], pa.string())
+        is_other = np.zeros(len(values), dtype=np.bool_)
+        is_other[others] = True
+        zones = pc.replace_with_mask(zones, pa.array(is_other), written)
+    return micros, zones, is_instant
 
 
 def _within(micros: int, zone: str | None) -> tuple[int, str | None] | None:

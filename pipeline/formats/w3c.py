@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 from urllib.parse import unquote
 
 from pipeline.formats.fields import read_fields
@@ -64,6 +65,7 @@ class W3cFormat:
         software: what wrote it.
         date: the last `#Date:`, for logs whose lines have a time only.
         zone: `#GMT-Offset:`; times are UTC without one.
+        is_text: as of `LayoutFormat`.
     """
 
     fields: tuple[str, ...] | None = None
@@ -71,6 +73,7 @@ class W3cFormat:
     date: str | None = None
     zone: str | None = None
     name: str = NAME
+    is_text: ClassVar[bool] = True
 
     comment = b"#"
 
@@ -90,37 +93,51 @@ class W3cFormat:
         if len(found) != len(self.fields):
             raise Rejected("no_match")
         values: dict[str, str] = {}
-        for known, value in zip(self._known, found, strict=True):
+        for known, value in zip(self.known, found, strict=True):
             if value != "-" and value and known not in values:
-                values[known] = self._decoded(value) if known in _SPACED else value
-        self._place(values)
+                values[known] = self.decoded(known, value)
+        day, values["zone"] = self.day(values.get("date")), self.line_zone
+        if day is not None:
+            values["date"] = day
+        if "time-taken" in values:
+            name = self.time_taken(values["time-taken"])
+            values[name] = values.pop("time-taken")
         row = read_fields(values)
         if "target" not in row and "method" not in row:
             raise Rejected("missing_field")
         return row
 
     @cached_property
-    def _known(self) -> list[str]:
+    def known(self) -> list[str]:
+        """The fields by the names of `formats.fields`, else their own; of one that occurs twice the first counts."""
         return [_FIELDS.get(name.lower(), name) for name in self.fields or ()]
 
-    def _decoded(self, value: str) -> str:
+    def decoded(self, name: str, value: str) -> str:
+        """Undo what a field's writer did so that the value has no spaces."""
+        if name not in _SPACED:
+            return value
         return unquote(value, errors="replace") if self._is_cloudfront else value.replace("+", " ")
 
     @property
     def _is_cloudfront(self) -> bool:
         return self.fields is not None and "x-edge-location" in self.fields
 
-    def _place(self, values: dict[str, str]) -> None:
-        """Give the time its day and its zone, and the time taken its unit, where it is known."""
-        day = _DATE.fullmatch(values.get("date", self.date or ""))
-        if day:
-            values["date"] = f"{day[1]}-{day[2]}-{day[3]}"
+    def day(self, written: str | None) -> str | None:
+        """Return a line's day in ISO 8601; the header's where the line has none; as written where it is no day."""
+        found = _DATE.fullmatch(written or self.date or "")
+        return f"{found[1]}-{found[2]}-{found[3]}" if found else written
+
+    @property
+    def line_zone(self) -> str:
+        """The zone of the lines' times; empty where they are local ones."""
         is_local = self.fields is not None and "time-local" in self.fields
-        values["zone"] = "" if is_local else (self.zone or "Z")
-        if "time-taken" in values and ("Internet Information" in self.software or "IIS" in self.software):
-            values["duration_ms"] = values.pop("time-taken")
-        elif "." in values.get("time-taken", ""):
-            values["duration_s"] = values.pop("time-taken")
+        return "" if is_local else (self.zone or "Z")
+
+    def time_taken(self, value: str) -> str:
+        """Name the unit of `time-taken` as a field: milliseconds for IIS, seconds with a fraction, else unknown."""
+        if "Internet Information" in self.software or "IIS" in self.software:
+            return "duration_ms"
+        return "duration_s" if "." in value else "time-taken"
 
     def after(self, text: str) -> W3cFormat:
         """Say what holds after a line; one that is no directive changes nothing."""
@@ -168,7 +185,8 @@ def is_header(lines: Sequence[str]) -> bool:
 def _split(text: str, separator: str) -> list[str]:
     """Split a line; a value in quotes may hold the separator, and a quote doubled."""
     if '"' not in text:
-        return text.split() if separator == " " else text.split(separator)
+        values = text.split(separator)
+        return [value for value in values if value] if separator == " " else values
     values, place = [], 0
     while place < len(text):
         if separator == " " and text[place] == " ":

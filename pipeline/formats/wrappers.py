@@ -1,4 +1,4 @@
-"""What others put in front of a line, or round it: syslog, containers, the journal. It is taken off and not kept.
+"""What others put in front of a line, or round it: syslog, containers, the journal. It is taken off.
 
 A line without the wrapper is taken as it is, so that files in which both occur are read.
 """
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.formats.json_lines import JsonFormat
+from pipeline.formats.json_lines import JsonFormat, is_unicode
 from pipeline.formats.layout import LayoutFormat
 
 _SYSLOG = re.compile(
@@ -48,9 +48,10 @@ def _member(key: str, *others: str) -> Unwrap:
         except (ValueError, RecursionError):
             return text
         line = loaded.get(key) if all(other in loaded for other in others) else None
-        if not isinstance(line, str) or "\n" in line.removesuffix("\n"):
+        bare = line.removesuffix("\n") if isinstance(line, str) else None
+        if bare is None or "\n" in bare or "\0" in bare or not is_unicode(bare):
             return text
-        return line.removesuffix("\n")
+        return bare
 
     return unwrap
 
@@ -62,19 +63,25 @@ class Wrapper:
     Attributes:
         name: shown in the ledger, before the format of the line itself.
         unwrap: gives the line itself; the text as it is where the wrapper is not there.
+        is_prefix: whether it stands in front of the line; else the line is inside of it, written otherwise.
     """
 
     name: str
     unwrap: Unwrap
+    is_prefix: bool
+
+    def prefix(self, text: str) -> str:
+        """Return what stands in front of the line."""
+        return text.removesuffix(self.unwrap(text)) if self.is_prefix else ""
 
 
 WRAPPERS = (
-    Wrapper("syslog", _prefix(_SYSLOG)),
-    Wrapper("syslog_5424", _prefix(_SYSLOG_5424)),
-    Wrapper("compose", _prefix(_COMPOSE)),
-    Wrapper("cri", _prefix(_CRI)),
-    Wrapper("docker", _member("log", "stream", "time")),
-    Wrapper("journald", _member("MESSAGE", "__REALTIME_TIMESTAMP")),
+    Wrapper("syslog", _prefix(_SYSLOG), is_prefix=True),
+    Wrapper("syslog_5424", _prefix(_SYSLOG_5424), is_prefix=True),
+    Wrapper("compose", _prefix(_COMPOSE), is_prefix=True),
+    Wrapper("cri", _prefix(_CRI), is_prefix=True),
+    Wrapper("docker", _member("log", "stream", "time"), is_prefix=False),
+    Wrapper("journald", _member("MESSAGE", "__REALTIME_TIMESTAMP"), is_prefix=False),
 )
 
 
@@ -90,10 +97,15 @@ class WrappedFormat:
         """The wrapper's and the line's own."""
         return f"{self.wrapper.name}:{self.inner.name}"
 
+    @property
+    def is_text(self) -> bool:
+        """As of `LayoutFormat`."""
+        return self.wrapper.is_prefix and self.inner.is_text
+
     def parse_line(self, text: str) -> dict[str, object]:
         """Read one line exactly, as the inner format does.
 
         Raises:
             Rejected: what is in the wrapper is not of the inner format.
         """
-        return self.inner.parse_line(self.wrapper.unwrap(text))
+        return self.inner.parse_line(self.wrapper.unwrap(text).removeprefix("\ufeff"))

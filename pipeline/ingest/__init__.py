@@ -11,11 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from pipeline.ingest.day_files import DayWriter, Run, now
-from pipeline.ingest.landing import KnownFiles, LandedFile, changed_files, landed_stream
+from pipeline.ingest.landing import KnownFiles, LandedFile, changed_files, landed_stream, reopened
 from pipeline.ingest.ledger import Ledger, LedgerEntry
 from pipeline.ingest.reading import FileReader
 from pipeline.ingest.seams import mend
@@ -64,7 +61,8 @@ def ingest(run: Run, settings: Settings, progress: Progress | None = None, recen
     """
     place = open_place(settings)
     known = KnownFiles(run.files("landing_files").get(None, []))
-    changed = changed_files(place, known, recent_only)
+    again = reopened(known, run.files("ingested_files").get(None, []), settings)
+    changed = changed_files(place, known, again, recent_only)
     report = IngestReport()
     if not changed:
         return report
@@ -110,7 +108,7 @@ def _read(
     Returns:
         Rows of `landing_files` for what was read.
     """
-    ledger = Ledger.from_table(_table(run, "ingested_files"))
+    ledger = Ledger.from_files(run.files("ingested_files").get(None, []))
     read_at = now()
     writer = DayWriter(run, ledger, read_at)
     reader = FileReader(settings, ledger, writer)
@@ -148,12 +146,6 @@ def _counted(progress: Progress | None, files: int) -> Progress:
     """Put in front of each sentence which of how many files it is about."""
     numbers = count(1)
     return lambda text: progress(f"{next(numbers)}/{files} {text}") if progress else None
-
-
-def _table(run: Run, name: str) -> pa.Table:
-    paths = run.files(name).get(None, [])
-    tables = [pq.read_table(path, partitioning=None) for path in paths]
-    return pa.concat_tables(tables) if tables else pa.table({})
 
 
 def _add_counts(report: IngestReport, was: LedgerEntry | None, entry: LedgerEntry) -> None:

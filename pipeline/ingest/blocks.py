@@ -11,17 +11,22 @@ import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import pairwise
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import zstandard
 
+from pipeline.ingest.limits import Limit
 from pipeline.ingest.stores import Readable
 
 BLOCK_BYTES = 8 << 20
 LONGEST_LINE = 64 << 10
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LARGEST_WINDOW = 128 << 20  # what `zstd --long` writes
 _NEWLINE, _RETURN = 10, 13
 
 Offsets = npt.NDArray[np.int64]
@@ -31,7 +36,7 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 class Damaged(ValueError):
-    """A compressed file that cannot be read to its end; what came before the damage has been given out."""
+    """A file that cannot, or may not, be read to its end; what came before has been given out."""
 
 
 def find_compression(path: Readable) -> str:
@@ -41,40 +46,77 @@ def find_compression(path: Readable) -> str:
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "none")
 
 
-def read_pieces(path: Readable, compression: str, start: int = 0, piece_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
+def read_pieces(
+    path: Readable, compression: str, start: int = 0, piece_bytes: int = BLOCK_BYTES, limit: Limit | None = None
+) -> Iterator[bytes]:
     """Yield a file's decompressed bytes from `start` on, in pieces of bounded size.
 
     Raises:
-        Damaged: after the last good piece of a file whose compression breaks off or is broken.
+        Damaged: after the last good piece of a file whose compression breaks off or is broken, or that goes on at
+            the limit.
     """
     with path.open("rb") as file:
         if compression == "none":
             file.seek(start)
-            while piece := file.read(piece_bytes):
-                yield piece
-            return
-        skipped = 0
-        for piece in _decompressed(file, compression, piece_bytes):
-            if skipped < start:
-                fresh = piece[max(0, start - skipped) :]
-                skipped += len(piece)
-                if fresh:
-                    yield fresh
-            else:
-                yield piece
+            pieces = iter(lambda: file.read(piece_bytes), b"")
+        else:
+            pieces = _from(start, _gathered(_decompressed(file, compression, piece_bytes), piece_bytes))
+        yield from pieces if limit is None else _until(limit, pieces, start)
+
+
+def _from(start: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Leave out what comes before a place."""
+    skipped = 0
+    for piece in pieces:
+        if skipped < start:
+            fresh = piece[max(0, start - skipped) :]
+            skipped += len(piece)
+            if fresh:
+                yield fresh
+        else:
+            yield piece
+
+
+def _until(limit: Limit, pieces: Iterator[bytes], position: int) -> Iterator[bytes]:
+    """Pass pieces on, the first of which is at a position, up to a limit."""
+    for piece in pieces:
+        if position + len(piece) > limit.bytes:
+            last = piece[: max(0, limit.bytes - position)]
+            if last:
+                yield last
+            raise Damaged(limit.problem)
+        position += len(piece)
+        yield piece
+
+
+def _gathered(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """Put small pieces together, to no more than `most` bytes."""
+    held: list[bytes] = []
+    size = 0
+    damage: Damaged | None = None
+    try:
+        for piece in pieces:
+            if held and size + len(piece) > most:
+                yield b"".join(held)
+                held, size = [], 0
+            held.append(piece)
+            size += len(piece)
+    except Damaged as found:
+        damage = found
+    if held:
+        yield b"".join(held)
+    if damage is not None:
+        raise damage
 
 
 def _decompressed(file: BinaryIO, compression: str, piece_bytes: int) -> Iterator[bytes]:
     """Decompress a stream of one or more members; sizes of pieces are bounded whatever the ratio."""
-    if compression == "zstd":
-        yield from _zstd_pieces(file, piece_bytes)
-        return
-    make: Callable[[], _Member] = _GzipMember if compression == "gzip" else _Bzip2Member
+    make = _maker(compression)
     member, is_inside = make(), False
     pending = b""
     while True:
         if not pending and not member.has_more:
-            pending = file.read(1 << 20)
+            pending = file.read(member.step)
             if not pending:
                 break
         if not is_inside and compression == "gzip" and not pending.strip(b"\0"):
@@ -82,7 +124,7 @@ def _decompressed(file: BinaryIO, compression: str, piece_bytes: int) -> Iterato
             continue
         try:
             piece, pending = member.feed(pending, piece_bytes)
-        except (zlib.error, OSError, ValueError) as error:
+        except (zlib.error, zstandard.ZstdError, OSError, ValueError) as error:
             raise Damaged(f"{compression}: broken: {error}") from error
         is_inside = True
         if piece:
@@ -94,7 +136,14 @@ def _decompressed(file: BinaryIO, compression: str, piece_bytes: int) -> Iterato
 
 
 class _GzipMember:
-    """One member of a gzip file."""
+    """One member of a gzip file.
+
+    Attributes:
+        step: compressed bytes to take at a time. What a member leaves over is copied, so that a file of thousands of
+            empty members would take square time with a large step.
+    """
+
+    step = 16 << 10
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(wbits=31)
@@ -118,6 +167,8 @@ class _GzipMember:
 class _Bzip2Member:
     """One stream of a bzip2 file."""
 
+    step = 16 << 10
+
     def __init__(self) -> None:
         self._expand = bz2.BZ2Decompressor()
 
@@ -137,22 +188,40 @@ class _Bzip2Member:
         return self._expand.eof
 
 
-_Member = _GzipMember | _Bzip2Member
+class _ZstdMember:
+    """One frame of a zstd file.
+
+    All that a step of compressed bytes holds comes out at once, and that is up to 128 KiB for every 4 bytes: 8 MiB.
+    """
+
+    step = 256
+
+    def __init__(self, decompressor: zstandard.ZstdDecompressor) -> None:
+        self._expand = decompressor.decompressobj()
+
+    def feed(self, data: bytes, _limit: int) -> tuple[bytes, bytes]:
+        """Return the decompressed bytes, whatever the limit, and the compressed bytes that are not of this frame."""
+        return self._expand.decompress(data), self._expand.unused_data
+
+    @property
+    def has_more(self) -> bool:
+        """Whether more comes out without more going in: never."""
+        return False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the frame has ended."""
+        return self._expand.eof
 
 
-def _zstd_pieces(file: BinaryIO, piece_bytes: int) -> Iterator[bytes]:
-    reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
-        file, read_across_frames=True, read_size=1 << 20
-    )
-    with reader:
-        while True:
-            try:
-                piece = reader.read(piece_bytes)
-            except zstandard.ZstdError as error:
-                raise Damaged(f"zstd: broken: {error}") from error
-            if not piece:
-                return
-            yield piece
+_Member = _GzipMember | _Bzip2Member | _ZstdMember
+
+
+def _maker(compression: str) -> Callable[[], _Member]:
+    """Say how the members of a file are begun."""
+    if compression == "zstd":  # one for all frames: to make it takes far longer than to read an empty frame
+        return partial(_ZstdMember, zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW))
+    return _GzipMember if compression == "gzip" else _Bzip2Member
 
 
 class HashedPieces:
@@ -225,14 +294,21 @@ class Block:
         """Return one line without its newline."""
         return self.data[self.starts[number] : self.ends[number]]
 
+    def lines(self, numbers: Offsets, chosen: Mask) -> pa.Array:
+        """Return some lines without their newlines, as binary; null for those not chosen."""
+        marked = zip(numbers.tolist(), chosen.tolist(), strict=True)
+        return pa.array([self.line(number) if is_chosen else None for number, is_chosen in marked], pa.binary())
+
     def blank(self) -> Mask:
         """Which lines are empty."""
         return self.ends <= self.starts
 
     def needing_care(self) -> Mask:
-        """Which lines only the exact path may read: with a NUL or a stray return, not UTF-8, or too long."""
+        """Which lines only the exact path may read: with a NUL, a stray return or a BOM, not UTF-8, or too long."""
         lengths = self.ends - self.starts
         care = (lengths > LONGEST_LINE) | self.holding(b"\0")
+        if BYTE_ORDER_MARK in self.data:
+            care |= self.starting_with(BYTE_ORDER_MARK)
         if b"\r" in self.data:
             care |= self.holding(b"\r", inside_only=True)
         try:
@@ -242,28 +318,25 @@ class Block:
         return care
 
     def starting_with(self, char: bytes) -> Mask:
-        """Which lines begin with a byte."""
+        """Which lines begin with a byte, the first of those given."""
         first = np.frombuffer(self.data, dtype=np.uint8)[self.starts]
         return np.logical_and(first == char[0], self.ends > self.starts)
 
     def holding(self, text: bytes, inside_only: bool = False) -> Mask:
         """Which lines hold one or two bytes; on demand not just before their newline."""
-        held = np.zeros(len(self), dtype=np.bool_)
         if text not in self.data:
-            return held
+            return np.zeros(len(self), dtype=np.bool_)
         chars = np.frombuffer(self.data, dtype=np.uint8)
-        places = np.flatnonzero(chars == text[0])
+        here = chars == text[0]
         if len(text) > 1:
-            places = places[chars[np.minimum(places + 1, len(chars) - 1)] == text[1]]
-        lines = np.searchsorted(self.starts, places, side="right") - 1
+            here[:-1] &= chars[1:] == text[1]
         if inside_only:
-            lines = lines[places < self.ends[lines]]
-        held[lines] = True
-        return held
+            here[self.ends[self.ends < self._newlines]] = False
+        return np.logical_or.reduceat(here, self.starts)
 
     def _not_utf8(self) -> Mask:
         chars = np.frombuffer(self.data, dtype=np.uint8)
-        lines = np.unique(np.searchsorted(self.starts, np.flatnonzero(chars >= 0x80), side="right") - 1)
+        lines = np.flatnonzero(np.logical_or.reduceat(chars >= 0x80, self.starts))
         bad = np.zeros(len(self), dtype=np.bool_)
         for number in lines.tolist():
             try:
@@ -295,14 +368,36 @@ class Overlong:
 
 @dataclass(frozen=True)
 class Tail:
-    """The bytes after the last newline, and what broke the file off there, if anything did."""
+    """The bytes after the last newline, and what broke the file off there, if anything did.
+
+    Attributes:
+        unheld: how many bytes there are after `text`, where they are too many to be held.
+    """
 
     offset: int
     text: bytes
     problem: str | None = None
+    unheld: int = 0
+
+    @property
+    def length(self) -> int:
+        """How many bytes there are after the last newline."""
+        return len(self.text) + self.unheld
 
 
 _HELD_BYTES = 4 << 20
+_MOST_LINES = 1 << 17
+
+
+def _blocks(data: bytes, offset: int) -> Iterator[Block]:
+    """Make whole lines a block, or several where they are so short that they are very many."""
+    if data.count(b"\n") <= _MOST_LINES:
+        yield Block(data, offset)
+        return
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)[_MOST_LINES - 1 :: _MOST_LINES] + 1
+    for start, end in pairwise([0, *ends.tolist(), len(data)]):
+        if start < end:
+            yield Block(data[start:end], offset + start)
 
 
 def cut_blocks(pieces: Iterable[bytes], start: int) -> Iterator[Block | Overlong | Tail]:
@@ -332,9 +427,9 @@ def cut_blocks(pieces: Iterable[bytes], start: int) -> Iterator[Block | Overlong
                 continue
             cut = piece.rfind(b"\n") + 1
             if cut:
-                block = Block(b"".join((rest, memoryview(piece)[:cut])), offset)
-                yield block
-                offset += len(block.data)
+                lines = b"".join((rest, memoryview(piece)[:cut]))
+                yield from _blocks(lines, offset)
+                offset += len(lines)
                 rest.clear()
             rest += piece[cut:]
             if len(rest) > _HELD_BYTES:
@@ -342,8 +437,4 @@ def cut_blocks(pieces: Iterable[bytes], start: int) -> Iterator[Block | Overlong
                 del rest[LONGEST_LINE:]
     except (Damaged, OSError) as damage:
         problem = str(damage)
-    if dropped:
-        yield Overlong(offset, bytes(rest), len(rest) + dropped)
-        offset += len(rest) + dropped
-        rest.clear()
-    yield Tail(offset, bytes(rest), problem)
+    yield Tail(offset, bytes(rest), problem, dropped)

@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.dictionaries import from_codes
-from pipeline.schemas import RAW_REQUESTS
+from pipeline.schemas import BLANK_LINES, RAW_REQUESTS
 
 ORIGIN = ("date", "source", "file_id", "line_hash")
+BLANK_SCHEMA = pa.schema([BLANK_LINES.schema.field(name).remove_metadata() for name in ("line_offset", "line")])
 LINE_SCHEMA = pa.schema([field.remove_metadata() for field in RAW_REQUESTS.schema if field.name not in ORIGIN])
 
 
@@ -36,12 +37,17 @@ class ParsedLines:
     Attributes:
         kept: columns of LINE_SCHEMA, in the order of the lines.
         rejected: lines that could not be parsed.
-        blank: how many lines were empty.
+        blank: columns of BLANK_SCHEMA: empty lines, and the format's own comments.
     """
 
     kept: pa.Table
     rejected: list[RejectedLine] = field(default_factory=list)
-    blank: int = 0
+    blank: pa.Table = field(default_factory=lambda: BLANK_SCHEMA.empty_table())
+
+
+def blank_line(offset: int, text: bytes | None = None) -> pa.Table:
+    """Make one row of BLANK_SCHEMA."""
+    return pa.Table.from_pylist([{"line_offset": offset, "line": text}], schema=BLANK_SCHEMA)
 
 
 def line_table(columns: Mapping[str, pa.Array], rows: int) -> pa.Table:

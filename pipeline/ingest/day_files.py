@@ -19,14 +19,14 @@ import pyarrow.compute as pc
 from pipeline.ingest.columns import RejectedLine
 from pipeline.ingest.duplicates import find_copies
 from pipeline.ingest.ledger import Ledger, LedgerEntry
-from pipeline.schemas import REJECTED_LINES
+from pipeline.schemas import DUPLICATE_LINES, REJECTED_LINES
 
 ROWS_HELD = 250_000
 _DAY_US = 86_400_000_000
 _EPOCH_DAY = date(1970, 1, 1)
 _REJECTS_HELD_BYTES = 16 << 20
 
-_COPY_COLUMNS = ["source", "file_id", "line_offset", "line_hash", "occurred_at"]
+_COPY_COLUMNS = DUPLICATE_LINES.row_schema.names
 
 DayFiles = dict[date | None, list[Path]]
 
@@ -67,10 +67,11 @@ class DayWriter:
         self._rows = 0
         self._rejected: list[dict[str, Any]] = []
         self._rejected_bytes = 0
+        self._blank: list[pa.Table] = []
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._writing: list[tuple[str, date, Future[tuple[Path, int]]]] = []
         self._staged: dict[str, dict[date | None, list[Path]]] = {
-            name: defaultdict(list) for name in ("raw_requests", "duplicate_lines", "rejected_lines")
+            name: defaultdict(list) for name in ("raw_requests", "duplicate_lines", "rejected_lines", "blank_lines")
         }
 
     def add(self, entry: LedgerEntry, lines: pa.Table) -> None:
@@ -97,12 +98,21 @@ class DayWriter:
                     "reason": line.reason,
                     "text": line.text.decode("utf-8", "backslashreplace"),
                     "text_bytes": line.length,
+                    "line": None if _is_utf8(line.text) else line.text,
                 }
             )
             self._rejected_bytes += len(line.text) + 100
         entry.lines_rejected += len(rejected)
         if self._rejected_bytes > _REJECTS_HELD_BYTES:
             self._flush_rejected()
+
+    def skip(self, entry: LedgerEntry, blank: pa.Table) -> None:
+        """Take blank lines of a file (columns of BLANK_SCHEMA)."""
+        if blank.num_rows:
+            entry.lines_blank += blank.num_rows
+            self._blank.append(_with_origin(blank, entry))
+            if sum(part.num_rows for part in self._blank) >= ROWS_HELD:
+                self._flush_blank()
 
     def flush(self, entry: LedgerEntry) -> None:
         """Write the lines held; all are of one file."""
@@ -171,10 +181,15 @@ class DayWriter:
         self._wait()
         return [*self._run.files(table, day, day).get(day, []), *self._staged[table].get(day, [])]
 
+    def _flush_blank(self) -> None:
+        if self._blank:
+            path = self._run.write_parts("blank_lines", self.read_day, self._blank)[0]
+            self._staged["blank_lines"][self.read_day].append(path)
+            self._blank = []
+
     def _flush_rejected(self) -> None:
         if self._rejected:
-            schema = pa.schema([field for field in REJECTED_LINES.schema if field.name != "date"])
-            table = pa.Table.from_pylist(self._rejected, schema=schema)
+            table = pa.Table.from_pylist(self._rejected, schema=REJECTED_LINES.row_schema)
             path = self._run.write("rejected_lines", self.read_day, table)
             self._staged["rejected_lines"][self.read_day].append(path)
             self._rejected, self._rejected_bytes = [], 0
@@ -182,12 +197,21 @@ class DayWriter:
     def commit(self) -> None:
         """Make everything written live in this run's view."""
         self._flush_rejected()
+        self._flush_blank()
         self._wait()
         for table, files in self._staged.items():
             if files:
                 self._run.append(table, files)
                 self.days.update(day for day in files if day is not None and table == "raw_requests")
                 files.clear()
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _with_origin(lines: pa.Table, entry: LedgerEntry) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -14,11 +15,12 @@ from pipeline.formats import REASONS, Format, W3cFormat, find_format
 from pipeline.formats.proposal import Proposal, propose
 from pipeline.ingest.blocks import Block, Overlong, Tail, cut_blocks, find_compression, read_pieces
 from pipeline.ingest.columns import RejectedLine
+from pipeline.ingest.limits import Limit, limit_of
 from pipeline.ingest.parsing import parse_block
 from pipeline.ingest.stores import Readable
 from pipeline.settings import Settings
 
-_MOST_BYTES = 256 << 20
+_ENOUGH = Limit(256 << 20, "enough was seen")
 _SAMPLES_A_REASON = 3
 _SAMPLED_LINES = 200
 _LONGEST_SAMPLE = 300
@@ -79,7 +81,8 @@ def examine(name: str, path: Readable, settings: Settings) -> DoctorReport:
     known: Format | None = None
     first: Block | None = None
     has_forwarded = False
-    for item in cut_blocks(read_pieces(path, report.compression), 0):
+    limit = min(_ENOUGH, limit_of(_size(path), settings), key=lambda entry: entry.bytes)
+    for item in cut_blocks(read_pieces(path, report.compression, limit=limit), 0):
         if isinstance(item, Tail):
             _note_tail(report, item)
             break
@@ -94,15 +97,12 @@ def examine(name: str, path: Readable, settings: Settings) -> DoctorReport:
             known = known.after_block(item.data)
         report.lines += len(item)
         report.kept += parsed.kept.num_rows
-        report.blank += parsed.blank
+        report.blank += parsed.blank.num_rows
         _note(report, parsed.rejected)
         _note_span(report, parsed.kept)
         addresses.update(_counted(parsed.kept["ip"]))
         report.agents.update(_counted(parsed.kept["user_agent"]))
         has_forwarded |= parsed.kept["forwarded_for"].null_count < parsed.kept.num_rows
-        if item.offset > _MOST_BYTES:
-            report.is_whole = False
-            break
     report.format = known.name if known else None
     if known is None and first is not None:
         report.proposal = propose(_sample(first))
@@ -115,12 +115,20 @@ def _sample(block: Block) -> list[str]:
     return [line[:65536].decode("utf-8", "backslashreplace") for line in lines]
 
 
+def _size(path: Readable) -> int:
+    with path.open("rb") as file:
+        return file.seek(0, os.SEEK_END)
+
+
 def _note_tail(report: DoctorReport, tail: Tail) -> None:
+    if tail.problem == _ENOUGH.problem:
+        report.is_whole = False
+        return
     if tail.problem:
         report.warnings.append(f"the file is damaged: {tail.problem}; what comes before is readable")
-    if tail.text:
-        report.warnings.append(f"the last line has no newline yet ({len(tail.text)} bytes): it waits for its end")
-    if not tail.offset and not tail.text:
+    if tail.length:
+        report.warnings.append(f"the last line has no newline yet ({tail.length} bytes): it waits for its end")
+    if not tail.offset and not tail.length:
         report.warnings.append("the file is empty")
 
 

@@ -5,10 +5,10 @@ It is the reference for the fast paths, which must agree with it on every line t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from pipeline.formats import Format, Rejected, W3cFormat
-from pipeline.ingest.blocks import LONGEST_LINE, Block
+from pipeline.formats import Format, LayoutFormat, Rejected, W3cFormat, WrappedFormat
+from pipeline.ingest.blocks import BYTE_ORDER_MARK, LONGEST_LINE, Block
 from pipeline.ingest.columns import RejectedLine
 
 
@@ -20,22 +20,44 @@ def read_line(line: bytes, known: Format | None) -> dict[str, object]:
         known: the file's format, None where none was found.
 
     Returns:
-        Values by column, as the format gives them.
+        Values by column, as the format gives them; `line` where they do not tell a text format's line byte for byte.
 
     Raises:
         Rejected: with the reason.
+    """
+    text = decode_line(line)
+    if known is None:
+        raise Rejected("unknown_format")
+    row = known.parse_line(text)
+    return row | _as_written(line, text, row, known)
+
+
+def _as_written(line: bytes, text: str, row: Mapping[str, object], known: Format) -> dict[str, object]:
+    """What must be kept beside a row's other columns so that a text format's line can be written out again."""
+    if not known.is_text:
+        return {}
+    within, prefix = (known.inner, known.wrapper.prefix(text)) if isinstance(known, WrappedFormat) else (known, "")
+    kept: dict[str, object] = {"line_prefix": prefix} if prefix else {}
+    written = within.write_line(row) if isinstance(within, LayoutFormat) else None
+    if written is None or f"{prefix}{written}".encode() != line:
+        kept["line"] = line
+    return kept
+
+
+def decode_line(line: bytes) -> str:
+    """Return a line's text; a byte-order mark before it is no part of it.
+
+    Raises:
+        Rejected: no format could hold it: it is too long, holds a NUL, or is not UTF-8.
     """
     if len(line) > LONGEST_LINE:
         raise Rejected("line_too_long")
     if b"\0" in line:
         raise Rejected("nul_byte")
     try:
-        text = line.decode("utf-8")
+        return line.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
     except UnicodeDecodeError as error:
         raise Rejected("invalid_utf8") from error
-    if known is None:
-        raise Rejected("unknown_format")
-    return known.parse_line(text)
 
 
 def read_lines(
@@ -62,5 +84,5 @@ def read_lines(
         try:
             rows.append({**read_line(line, known), "line_offset": offset})
         except Rejected as why:
-            rejected.append(RejectedLine(offset, why.reason, line[:LONGEST_LINE], len(line)))
+            rejected.append(RejectedLine(offset, why.reason, line, len(line)))
     return rows, rejected

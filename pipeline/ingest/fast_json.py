@@ -18,6 +18,7 @@ from pipeline.ingest.blocks import Block
 from pipeline.ingest.columns import line_table
 from pipeline.ingest.fast_fields import further_columns, number_column, time_columns
 
+_NUMBER = r"\A-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z"
 _UNICODE_ESCAPE = b"\\u"  # may be NUL, or half of a pair that has no other half
 
 Mask = npt.NDArray[np.bool_]
@@ -38,7 +39,7 @@ def read_block(block: Block, known: JsonFormat, skip: Mask) -> tuple[pa.Table, M
     plain = np.flatnonzero(~care)
     if not len(plain):
         return line_table({}, 0), ~skip
-    data = block.without(care)
+    data = _with_quoted_numbers(block.without(care))
     try:
         table = pyarrow.json.read_json(
             pa.BufferReader(data),
@@ -59,6 +60,29 @@ def read_block(block: Block, known: JsonFormat, skip: Mask) -> tuple[pa.Table, M
         parsed = parsed.filter(pa.array(vouched))
         care[plain[~vouched]] = True
     return parsed, care & ~skip
+
+
+def _with_quoted_numbers(data: bytes) -> bytes:
+    """Put quotes round the numbers that are members of an object, which are kept as they are written.
+
+    Between a quote that is not escaped, with a colon behind it, and what ends a value, a number cannot be a part of a
+    text. One that is overlooked makes the reader refuse the block.
+    """
+    chars = np.frombuffer(data, dtype=np.uint8)
+    colons = np.flatnonzero(chars == ord(":"))
+    colons = colons[(colons > 1) & (colons < len(chars) - 2)]
+    colons = colons[(chars[colons - 1] == ord('"')) & (chars[colons - 2] != ord("\\"))]
+    starts = colons + 1 + (chars[colons + 1] == ord(" "))
+    first = chars[starts]
+    starts = starts[((first >= ord("0")) & (first <= ord("9"))) | (first == ord("-"))]
+    if not len(starts):
+        return data
+    stops = np.flatnonzero((chars == ord(",")) | (chars == ord("}")) | (chars == ord(" ")))
+    ends = stops[np.minimum(np.searchsorted(stops, starts), len(stops) - 1)]
+    texts = pa.array([data[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)], pa.binary())
+    is_number = pc.match_substring_regex(texts, _NUMBER).to_numpy(zero_copy_only=False)
+    places = np.sort(np.concatenate((starts[is_number], ends[is_number])))
+    return np.insert(chars, places, ord('"')).tobytes()
 
 
 def _braced(block: Block) -> Mask:

@@ -5,21 +5,23 @@ Lines it cannot vouch for are named, not guessed: they take the exact path.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from pipeline.dictionaries import codes_and_values, from_codes
-from pipeline.formats.fields import NUMBERS, TEXTS, split_request
-from pipeline.formats.layout import ABSENT, Item, LayoutFormat
-from pipeline.formats.times import read_clf_clocks, read_zone
+from pipeline.dictionaries import codes_and_values
+from pipeline.formats.fields import ABSENT
+from pipeline.formats.layout import Item, LayoutFormat
 from pipeline.ingest.blocks import Block
-from pipeline.ingest.columns import line_table, spread
-from pipeline.ingest.fast_fields import Taken, further_columns, number_column, time_columns
+from pipeline.ingest.columns import line_table
+from pipeline.ingest.fast_fields import Taken, read_columns, untold_rows
 
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+_POWERS = 10 ** np.arange(1, 19, dtype=np.int64)
 _NUMBERS = {"status": pa.int16(), "bytes_sent": pa.int64()}
 _QUOTE, _SPACE = ord('"'), ord(" ")
 _ESCAPED, _HIDDEN = b'\\"', b"\x01"
@@ -37,6 +39,7 @@ def read_block(block: Block, known: LayoutFormat, skip: Mask) -> tuple[pa.Table,
     Returns:
         Columns of LINE_SCHEMA for the lines it vouches for, in order, and which further lines need the exact path.
     """
+    as_written = block
     block, unhidable = _with_escaped_quotes_hidden(block)
     care = skip | unhidable | _misquoted(block, known)
     plain = np.flatnonzero(~care)
@@ -50,8 +53,14 @@ def read_block(block: Block, known: LayoutFormat, skip: Mask) -> tuple[pa.Table,
         return line_table({}, 0), ~skip
     care[plain[misfits]] = True
     plain = np.delete(plain, misfits)
-    columns, vouched = _meanings(table, known)
+    vouched = np.ones(table.num_rows, dtype=np.bool_)
+    fields = _fields(table, known, vouched)
+    columns = read_columns(fields, vouched) | _whole_numbers(table, vouched)
     columns["line_offset"] = pa.array(block.starts[plain] + block.offset)
+    vouched &= _lengths(table, known) == (block.ends - block.starts)[plain]
+    untold = untold_rows(fields, known, len(plain))
+    if untold.any():
+        columns["line"] = as_written.lines(plain, untold)
     parsed = line_table(columns, len(plain))
     if not vouched.all():
         parsed = parsed.filter(pa.array(vouched))
@@ -112,6 +121,8 @@ def _well_placed(
             between += len(item.columns)
             continue
         opening = quotes[:, 2 * pair]
+        if pair:
+            fine &= chars[before + 1] == _SPACE
         if between == 0:
             fine &= opening == before + (2 if pair else 1)
         elif items[place - 1].field == "clock":
@@ -156,89 +167,49 @@ def _as_csv(data: bytes, known: LayoutFormat) -> tuple[pa.Table, list[int]]:
     return table, misfits
 
 
-def _meanings(table: pa.Table, known: LayoutFormat) -> tuple[dict[str, pa.Array], Mask]:
-    """Turn CSV columns into columns of LINE_SCHEMA, and say for which rows they hold."""
-    columns: dict[str, pa.Array] = {}
-    further: dict[str, Taken] = {}
-    vouched = np.ones(table.num_rows, dtype=np.bool_)
+def _fields(table: pa.Table, known: LayoutFormat, vouched: Mask) -> dict[str, Taken]:
+    """Take the CSV's text columns apart, each under its field's name."""
+    fields: dict[str, Taken] = {}
     for item in known.items:
-        name = item.field
-        if name == "clock":
-            columns |= _clock_columns(table, vouched)
+        if item.field in _NUMBERS:
             continue
-        if name in _NUMBERS:
-            columns[name] = table[name].combine_chunks()
+        if item.field == "clock":
+            fields["clock"] = _within(table["clock"], pc.starts_with, "[", vouched, start=1)
+            fields["zone"] = _within(table["zone"], pc.ends_with, "]", vouched, start=0, stop=-1)
             continue
-        taken = _texts(table[name])
+        fields[item.field] = _texts(table[item.field])
         if not item.is_quoted:
-            empty = pc.index(taken[1], "").as_py()
-            vouched &= (taken[0] != empty) if empty >= 0 else True
-        if name == "time" or name == "local_clock":
-            columns |= time_columns(name, taken, vouched)
-        elif name in NUMBERS:
-            column, numbers = number_column(name, taken, vouched)
-            columns[column] = numbers
-        elif name == "request":
-            columns |= {part: spread(values, taken[0]) for part, values in _request_parts(taken[1]).items()}
-        elif name in TEXTS:
-            columns[name] = from_codes(*taken)
-        else:
-            further[name] = taken
-    if further:
-        columns |= further_columns(further, table.num_rows)
+            codes, values = fields[item.field]
+            empty = pc.index(values, "").as_py()
+            vouched &= (codes != empty) if empty >= 0 else True
+    return fields
+
+
+def _within(column: pa.ChunkedArray, has: Callable[..., pa.Array], mark: str, vouched: Mask, **place: int) -> Taken:
+    """Take a column apart whose values begin or end with a bracket, and leave the bracket out."""
+    codes, values = codes_and_values(column)
+    vouched &= np.append(has(values, mark).to_numpy(zero_copy_only=False), False)[codes]
+    return codes, pc.utf8_slice_codeunits(values, **place)
+
+
+def _whole_numbers(table: pa.Table, vouched: Mask) -> dict[str, pa.Array]:
+    """The columns that the CSV reader made numbers of."""
+    columns = {name: table[name].combine_chunks() for name in _NUMBERS if name in table.column_names}
     if "status" in columns:
         status = columns["status"].fill_null(100).to_numpy(zero_copy_only=False)
         vouched &= (status >= 100) & (status <= 999)
-    if "bytes_sent" in columns:
-        vouched &= columns["bytes_sent"].fill_null(0).to_numpy(zero_copy_only=False) >= 0
-    return columns, vouched
+    return columns
 
 
-def _clock_columns(table: pa.Table, vouched: Mask) -> dict[str, pa.Array]:
-    clock_codes, clocks = codes_and_values(table["clock"])
-    local, is_clock = read_clf_clocks(clocks, prefix=1)
-    bracketed = pc.starts_with(clocks, "[").to_numpy(zero_copy_only=False)
-    zone_codes, zones = codes_and_values(table["zone"])
-    ahead = [read_zone(zone[:-1]) if zone.endswith("]") else None for zone in zones.to_pylist()]
-    is_zone = np.array([*(value is not None for value in ahead), False], dtype=np.bool_)
-    shift = np.array([*(value or 0 for value in ahead), 0], dtype=np.int64)
-    vouched &= np.append(is_clock & bracketed, False)[clock_codes] & is_zone[zone_codes]
-    instants = np.append(local, 0)[clock_codes] - shift[zone_codes]
-    return {
-        "occurred_at": pa.array(instants).cast(pa.timestamp("us", tz="UTC")),
-        "zone": spread(pc.utf8_rtrim(zones, "]"), zone_codes),
-    }
-
-
-def _request_parts(requests: pa.Array) -> dict[str, pa.Array]:
-    """Split distinct request lines; those that are not METHOD TARGET PROTOCOL stay whole in `request`."""
-    parts = pc.split_pattern(requests, " ")
-    is_three = pc.equal(pc.list_value_length(parts), 3).to_numpy(zero_copy_only=False)
-    flat = pc.list_flatten(parts.filter(pa.array(is_three)))
-    thirds = [flat.take(pa.array(np.arange(place, len(flat), 3))).dictionary_encode() for place in range(3)]
-    methods, protocols = thirds[0], thirds[2]
-    fine_methods = _which(methods, lambda method: split_request(f"{method} / HTTP/1.1") is not None)
-    fine_protocols = _which(protocols, lambda protocol: protocol.startswith("HTTP/"))
-    targets = thirds[1].dictionary_decode()
-    fine = fine_methods & fine_protocols & pc.greater(pc.binary_length(targets), 0).to_numpy(zero_copy_only=False)
-    is_split = is_three.copy()
-    is_split[is_three] = fine
-    place = np.full(len(requests), -1, dtype=np.int64)
-    place[is_three] = np.arange(len(fine))
-    place = pa.array(np.where(is_split, place, 0), mask=~is_split)
-    whole = pc.if_else(pa.array(is_split), pa.scalar(None, pa.string()), requests)
-    if not len(flat):
-        empty = pa.nulls(len(requests), pa.string())
-        return {"request": whole, "method": empty, "target": empty, "protocol": empty}
-    return {
-        "request": whole,
-        "method": methods.dictionary_decode().take(place),
-        "target": targets.take(place),
-        "protocol": protocols.dictionary_decode().take(place),
-    }
-
-
-def _which(encoded: pa.DictionaryArray, test: object) -> Mask:
-    assert callable(test)
-    verdicts = np.array([test(value) for value in encoded.dictionary.to_pylist()] or [False], dtype=np.bool_)
-    return verdicts[encoded.indices.to_numpy(zero_copy_only=False)] if len(encoded) else np.zeros(0, dtype=np.bool_)
+def _lengths(table: pa.Table, known: LayoutFormat) -> npt.NDArray[np.int64]:
+    """How long each line is if its whole numbers are digits without zeros in front: Arrow reads -0 and 0x10 too."""
+    quotes = 2 * sum(item.is_quoted for item in known.items)
+    lengths = np.full(table.num_rows, quotes + table.num_columns - 1, dtype=np.int64)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if name in _NUMBERS:
+            numbers = column.combine_chunks().fill_null(0).to_numpy(zero_copy_only=False)
+            lengths += 1 + np.searchsorted(_POWERS, numbers, side="right")
+            continue
+        codes, values = codes_and_values(column)
+        lengths += np.append(pc.binary_length(values).to_numpy(zero_copy_only=False), len(ABSENT))[codes]
+    return lengths

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.ingest.limits import STOPPED, limit_of
 from pipeline.ingest.stores import Listed, Place, Recent
 from pipeline.schemas import LANDING_FILES
+from pipeline.settings import Settings
 
 LOOSE_SOURCE = "default"
 _STREAM_PATH = "-"
@@ -26,6 +28,7 @@ _UNFINISHED = (".tmp", ".part", ".partial", ".swp", ".filepart", "~")
 _HIDDEN = re.compile(r"(?:^|/)\.(?!\.?/)")
 _ROTATED = re.compile(r"(?P<base>.+?)[.-](\d{1,4}|\d{8}([-_]?\d{2,6})?)", re.ASCII)
 _HELD_ROWS = 65_536
+_LIMITED = ["file_id", "problem", "bytes_read", "bytes_waiting"]
 
 
 class LandedFile(NamedTuple):
@@ -110,6 +113,12 @@ class KnownFiles:
         for batch in self._batches(Listed._fields):
             yield from map(Listed, *(batch.column(name).to_pylist() for name in Listed._fields))
 
+    def of_files(self, file_ids: Container[str]) -> Iterator[tuple[str, int, str]]:
+        """Yield path, size and file_id of some files."""
+        for batch in self._batches(["path", "size", "file_id"]):
+            rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            yield from (row for row in rows if row[2] in file_ids)
+
     def has_under(self, start: str) -> bool:
         """Whether a path that begins so was read before."""
         return any(pc.any(pc.starts_with(batch.column(0), start)).as_py() for batch in self._batches(["path"]))
@@ -143,7 +152,32 @@ class KnownFiles:
             yield pa.Table.from_pylist(rows[taken:], schema=schema)
 
 
-def changed_files(place: Place, known: KnownFiles, recent_only: bool = False) -> list[LandedFile]:
+def reopened(known: KnownFiles, ledger: Sequence[Path], settings: Settings) -> Set[str]:
+    """Tell the paths of files that were read up to a limit and may now be read further.
+
+    Args:
+        known: what was read.
+        ledger: the live files of `ingested_files`.
+        settings: the limits, as they are now.
+    """
+    read: dict[str, int] = {}
+    for path in ledger:
+        rows = pq.read_table(path, columns=_LIMITED, filters=pc.field("problem").is_valid()).to_pylist()
+        read |= {
+            row["file_id"]: row["bytes_read"] + row["bytes_waiting"]
+            for row in rows
+            if row["problem"].startswith(STOPPED)
+        }
+    return (
+        {path for path, size, file_id in known.of_files(read) if limit_of(size, settings).bytes > read[file_id]}
+        if read
+        else frozenset()
+    )
+
+
+def changed_files(
+    place: Place, known: KnownFiles, again: Set[str] = frozenset(), recent_only: bool = False
+) -> list[LandedFile]:
     """List the logs that are new or have changed, sorted by path.
 
     Both lists are gone through side by side and not held, so that a million known files cost no memory.
@@ -151,6 +185,7 @@ def changed_files(place: Place, known: KnownFiles, recent_only: bool = False) ->
     Args:
         place: where logs arrive.
         known: what was read of it.
+        again: paths of files that count as changed, whatever is listed.
         recent_only: names with a day that is long over may be left out, where something like them was read already:
             what comes late there waits for a listing of everything.
 
@@ -165,6 +200,6 @@ def changed_files(place: Place, known: KnownFiles, recent_only: bool = False) ->
     for file in logs(place.entries(recent)):
         while row is not None and row.path < file.path:
             row = next(rows, None)
-        if row != file.listed:
+        if row != file.listed or file.path in again:
             changed.append(file)
     return changed

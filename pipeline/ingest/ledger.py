@@ -9,9 +9,11 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.schemas import INGESTED_FILES
 
@@ -42,6 +44,7 @@ class LedgerEntry:
     last_at: datetime | None = None
     first_line: str | None = None
     first_line_date: date | None = None
+    first_line_bytes: int | None = None
     continues_file_id: str | None = None
     content_hash: str = ""
     head_hash: str = ""
@@ -68,10 +71,11 @@ class Ledger:
         self._entries = {entry.file_id: entry for entry in entries}
 
     @classmethod
-    def from_table(cls, table: pa.Table) -> Ledger:
-        """Read it from the table's rows."""
+    def from_files(cls, paths: Iterable[Path]) -> Ledger:
+        """Read it from the table's live files."""
         names = {field.name for field in fields(LedgerEntry)}
-        return cls(LedgerEntry(**{name: row[name] for name in names & set(row)}) for row in table.to_pylist())
+        rows = [row for path in paths for row in pq.read_table(path, partitioning=None).to_pylist()]
+        return cls(LedgerEntry(**{name: row[name] for name in names & set(row)}) for row in rows)
 
     def to_table(self) -> pa.Table:
         """Return all entries as rows of `ingested_files`, sorted by file_id."""

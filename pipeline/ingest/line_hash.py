@@ -15,7 +15,8 @@ from pipeline.ingest.columns import LINE_SCHEMA
 
 _KEY = "trail line hash "  # SipHash takes 16 bytes
 _FIRST, _SECOND, _THIRD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_HASHED = [name for name in LINE_SCHEMA.names if name != "line_offset"]
+_AS_WRITTEN = ("line_offset", "line_prefix", "line")  # where and in which form a line stands, not what it says
+_HASHED = [name for name in LINE_SCHEMA.names if name not in _AS_WRITTEN]
 
 Hashes = npt.NDArray[np.uint64]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.formats import Format, Rejected, W3cFormat, find_format, format_named
+from pipeline.formats import Format, LayoutFormat, Rejected, W3cFormat, find_format, format_named, pasted_name
 from pipeline.formats.fields import UNCLOSED
 from pipeline.ingest.blocks import (
     Block,
@@ -28,13 +28,14 @@ from pipeline.ingest.blocks import (
     find_compression,
     read_pieces,
 )
-from pipeline.ingest.columns import ParsedLines, RejectedLine, line_table, rows_table
+from pipeline.ingest.columns import ParsedLines, RejectedLine, blank_line, line_table, rows_table
 from pipeline.ingest.day_files import DayWriter
 from pipeline.ingest.exact_path import read_line
 from pipeline.ingest.landing import LandedFile
 from pipeline.ingest.ledger import HEAD_BYTES, Ledger, LedgerEntry, content_hash, new_file_id
+from pipeline.ingest.limits import limit_of
 from pipeline.ingest.line_hash import hashed
-from pipeline.ingest.parsing import parse_block
+from pipeline.ingest.parsing import parse_block, with_whole_lines
 from pipeline.ingest.stores import Readable
 from pipeline.settings import Settings
 
@@ -75,7 +76,9 @@ class FileReader:
         entry, hasher = self._recognise(path, landed, compression, head)
         if not (landed.is_stream and entry.file_id):  # a file stays where it was seen, though it came as a stream too
             entry.path, entry.compression = landed.path, compression
-        pieces = HashedPieces(read_pieces(path, compression, entry.bytes_read), hasher, entry.bytes_read)
+        limit = limit_of(landed.size, self._settings)
+        unread = read_pieces(path, compression, entry.bytes_read, limit=limit)
+        pieces = HashedPieces(unread, hasher, entry.bytes_read)
         tail = self._read_items(entry, cut_blocks(pieces, entry.bytes_read))
         if entry.problem is None:
             self._finish(entry, tail, pieces, is_finished=landed.is_rotated or compression != "none")
@@ -119,7 +122,7 @@ class FileReader:
             if is_new and known is None and _is_binary(item.data):
                 entry.problem, entry.state = "binary: not a log, no line was read", "damaged"
                 return Tail(0, b"")
-            pending.append(self._pool.submit(self._parse, item, known, entry.source))
+            pending.append(self._pool.submit(self._parse, item, known, entry.source, is_as_read(entry, known)))
             if isinstance(known, W3cFormat):
                 known = known.after_block(item.data)
                 entry.format_state = known.state
@@ -150,42 +153,49 @@ class FileReader:
         spaced = np.linspace(0, len(block) - 1, min(len(block), _SAMPLED_LINES)).astype(int)
         numbers = np.unique(np.append(spaced, np.arange(min(len(block), _FIRST_LINES))))
         sample = [block.line(number)[:65536].decode("utf-8", "backslashreplace") for number in numbers.tolist()]
+        return self._found(entry, sample)
+
+    def _found(self, entry: LedgerEntry, sample: Sequence[str]) -> Format | None:
+        """Find a file's format, and note it."""
         found = find_format(sample, self._settings, entry.source)
         entry.format = found.name if found else None
+        if isinstance(found, LayoutFormat) and found.name == pasted_name(entry.source):
+            entry.format_state = found.layout
         return found
 
-    def _parse(self, block: Block, known: Format | None, source: str) -> ParsedLines:
+    def _parse(self, block: Block, known: Format | None, source: str, is_as_read: bool) -> ParsedLines:
         parsed = parse_block(block, known)
+        if known is not None and known.is_text and not is_as_read:
+            parsed.kept = with_whole_lines(parsed.kept, block)
         parsed.kept = hashed(apply_zone(parsed.kept, self._settings.source(source).time_zone))
         return parsed
 
     def _take(self, entry: LedgerEntry, parsed: ParsedLines) -> None:
         if not entry.lines_read:
             entry.first_line, entry.first_line_date = _first_line(parsed, self._writer.read_day)
-        entry.lines_read += parsed.kept.num_rows + len(parsed.rejected) + parsed.blank
-        entry.lines_blank += parsed.blank
+        entry.lines_read += parsed.kept.num_rows + len(parsed.rejected) + parsed.blank.num_rows
         self._writer.reject(entry, parsed.rejected)
+        self._writer.skip(entry, parsed.blank)
         self._writer.add(entry, parsed.kept)
 
     def _finish(self, entry: LedgerEntry, tail: Tail, pieces: HashedPieces, is_finished: bool) -> None:
         """Deal with what follows the last newline, and bring the entry up to date."""
-        text = tail.text
-        if text and is_finished and tail.problem is None:
+        if tail.length and is_finished and tail.problem is None:
             zone = self._settings.source(entry.source).time_zone
-            self._take(entry, _last_line(text, tail.offset, self._format_of_last(entry, text), zone))
-            entry.bytes_read = tail.offset + len(text)
-            text = b""
+            known = self._format_of_last(entry, tail.text)
+            self._take(entry, _last_line(tail, known, zone, is_as_read(entry, known)))
+            tail = Tail(tail.offset + tail.length, b"")
+            entry.bytes_read = tail.offset
         self._writer.flush(entry)
-        entry.waiting_text, entry.bytes_waiting = text, len(text)
+        entry.waiting_text, entry.bytes_waiting = (b"" if tail.unheld else tail.text), tail.length
         entry.content_hash = pieces.hash_until(entry.bytes_read)
-        entry.problem = tail.problem or ("empty" if not entry.bytes_read and not text else None)
-        entry.state = "damaged" if tail.problem else ("growing" if text else "complete")
+        entry.problem = tail.problem or ("empty" if not entry.bytes_read and not tail.length else None)
+        entry.state = "damaged" if tail.problem else ("growing" if tail.length else "complete")
 
     def _format_of_last(self, entry: LedgerEntry, text: bytes) -> Format | None:
         """The file's format; where the last line is all there is, the one found by it."""
         if entry.format is None and not entry.lines_read:
-            found = find_format([text.decode("utf-8", "backslashreplace")], self._settings, entry.source)
-            entry.format = found.name if found else None
+            self._found(entry, [text.decode("utf-8", "backslashreplace")])
         return format_named(entry.format, entry.source, self._settings, entry.format_state)
 
 
@@ -203,18 +213,26 @@ def _overlong(item: Overlong) -> ParsedLines:
     return ParsedLines(line_table({}, 0), [line])
 
 
-def _last_line(text: bytes, offset: int, known: Format | None, time_zone: str) -> ParsedLines:
+def is_as_read(entry: LedgerEntry, known: Format | None) -> bool:
+    """Whether a format is that by which the file was first read: a pasted one may have changed in the settings."""
+    return isinstance(known, W3cFormat) or entry.format_state in (None, getattr(known, "layout", None))
+
+
+def _last_line(last: Tail, known: Format | None, time_zone: str, is_as_read: bool) -> ParsedLines:
     """Read the last line of a finished file that does not end with a newline."""
+    if last.unheld:
+        return _overlong(Overlong(last.offset, last.text, last.length))
+    text, offset = last.text, last.offset
     if not text.strip(b"\r"):
-        return ParsedLines(line_table({}, 0), blank=1)
+        return ParsedLines(line_table({}, 0), blank=blank_line(offset, text or None))
     try:
         row = read_line(text, known)
         if UNCLOSED in str(row.get("extra", "")):
             raise Rejected("truncated")
     except Rejected as why:
         reason = "truncated" if why.reason in _UNREADABLE else why.reason
-        return ParsedLines(line_table({}, 0), [RejectedLine(offset, reason, text[:65536], len(text))])
-    return ParsedLines(single_line(row, offset, time_zone))
+        return ParsedLines(line_table({}, 0), [RejectedLine(offset, reason, text, len(text))])
+    return ParsedLines(single_line(row if is_as_read else {**row, "line": text}, offset, time_zone))
 
 
 def single_line(row: Mapping[str, object], offset: int, time_zone: str) -> pa.Table:

@@ -24,12 +24,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.formats import Format, LayoutFormat, Rejected, format_named
+from pipeline.formats import Format, LayoutFormat, Rejected, format_as_read
 from pipeline.ingest.columns import rows_table
 from pipeline.ingest.day_files import DayWriter, Run
 from pipeline.ingest.exact_path import read_line
 from pipeline.ingest.ledger import Ledger, LedgerEntry
 from pipeline.ingest.reading import single_line
+from pipeline.ingest.written import rejected_line, written_line
 from pipeline.schemas import DUPLICATE_LINES
 from pipeline.settings import Settings
 
@@ -73,9 +74,9 @@ def mend(run: Run, settings: Settings, ledger: Ledger, changed: Iterable[LedgerE
             name, is_alone = entry.format, entry.lines_read == 1
             if name is None and is_alone:  # half a line is of no format; it may be of the other half's
                 name = next((other.format for other in (*near_tails, *others) if other.format), None)
-            known = format_named(name, source, settings, entry.format_state)
+            known = format_as_read(name, source, settings, entry.format_state)
             if entry.first_line == "blank" and known is not None:
-                _end_line(entry, near_tails, known, writer, zone)
+                _end_line(run, entry, near_tails, known, writer, zone)
             if entry.first_line not in ("kept", "rejected"):
                 continue
             overlapping = [
@@ -118,7 +119,7 @@ def _join(
         row = _joined_row(head, tail, known)
         if row is None:
             continue
-        _withdraw(run, head)
+        _withdraw(run, head, known)
         entry = head.entry
         entry.lines_read += 1
         entry.continues_file_id = tail.file_id
@@ -131,7 +132,7 @@ def _join(
 
 
 def _end_line(
-    entry: LedgerEntry, tails: Sequence[LedgerEntry], known: Format, writer: DayWriter, time_zone: str
+    run: Run, entry: LedgerEntry, tails: Sequence[LedgerEntry], known: Format, writer: DayWriter, time_zone: str
 ) -> None:
     """Take a first line that is nothing but a newline as the end of a last line that only lacked its newline."""
     for tail in tails:
@@ -143,7 +144,9 @@ def _end_line(
         at = line["occurred_at"][0].as_py()
         if entry.first_at is not None and not at - timedelta(minutes=1) <= entry.first_at <= at + _NEAR:
             continue
+        _take_out(run, "blank_lines", None, entry)
         entry.lines_blank -= 1
+        entry.first_line_bytes = 0
         entry.continues_file_id = tail.file_id
         entry.first_line, entry.first_line_date = "kept", None
         writer.add(entry, line)
@@ -153,21 +156,22 @@ def _end_line(
 
 def _joined_row(head: _Head, tail: LedgerEntry, known: Format) -> dict[str, Any] | None:
     if head.table == "rejected_lines":
-        text = str(head.row["text"])
         try:
-            row = read_line(tail.waiting_text + text.encode("utf-8"), known)
+            row = read_line(tail.waiting_text + rejected_line(head.row), known)
         except Rejected:
             return None
         return row
     first = _first_field(known)
-    start = tail.waiting_text.decode("utf-8", "replace")
+    start = tail.waiting_text.decode("utf-8", "backslashreplace")
     if first is None or " " in start or not _is_address(f"{start}{head.row[first]}", first):
         return None
     at: datetime = head.row["occurred_at"]
     if tail.last_at is not None and not tail.last_at - timedelta(minutes=1) <= at <= tail.last_at + _NEAR:
         return None
     names = [name for name in rows_table([]).schema.names if head.row.get(name) is not None]
-    return {**{name: head.row[name] for name in names}, first: f"{start}{head.row[first]}"}
+    row = {**{name: head.row[name] for name in names}, first: f"{start}{head.row[first]}"}
+    end = written_line(head.row, known)
+    return row | ({} if end is None else {"line": tail.waiting_text + end})
 
 
 def _first_field(known: Format) -> str | None:
@@ -199,21 +203,20 @@ def _recognise_fragment(run: Run, head: _Head, others: Sequence[LedgerEntry], kn
             candidates = ((row, other.bytes_read) for row in _lines_at(run, other, head))
         for whole, next_offset in candidates:
             if whole is not None and _ends_alike(head, whole, next_offset, known):
-                _note_as_copy(run, head, whole)
+                _note_as_copy(run, head, whole, known)
                 return
 
 
-def _note_as_copy(run: Run, head: _Head, whole: dict[str, Any]) -> None:
+def _note_as_copy(run: Run, head: _Head, whole: dict[str, Any], known: Format) -> None:
     entry = head.entry
-    _withdraw(run, head)
+    _withdraw(run, head, known)
     entry.lines_read += 1
     entry.lines_duplicate += 1
     entry.first_line, entry.first_line_date = "duplicate", None
     day = whole["occurred_at"].date()
     copy = {"source": entry.source, "file_id": entry.file_id, "line_offset": 0}
-    copy |= {"line_hash": whole["line_hash"], "occurred_at": whole["occurred_at"]}
-    schema = pa.schema([field for field in DUPLICATE_LINES.schema if field.name != "date"])
-    path = run.write("duplicate_lines", day, pa.Table.from_pylist([copy], schema=schema))
+    copy |= {name: whole[name] for name in ("line_hash", "occurred_at", "line_prefix", "line")}
+    path = run.write("duplicate_lines", day, pa.Table.from_pylist([copy], schema=DUPLICATE_LINES.row_schema))
     run.append("duplicate_lines", {day: [path]})
 
 
@@ -279,9 +282,10 @@ def _line_before(run: Run, other: LedgerEntry, offset: int, day: date) -> dict[s
 def _ends_alike(head: _Head, whole: dict[str, Any], next_offset: int, known: Format) -> bool:
     """Whether a first line can be the end of a whole one; where both parse, all but the first field must be equal."""
     if head.table == "rejected_lines":
-        written = known.write_line(whole) if isinstance(known, LayoutFormat) and "ip" in whole else None
+        part = rejected_line(head.row)
+        written = written_line(whole, known) if "ip" in whole else whole["line"]
         if written is not None:
-            return len(written) > len(head.row["text"]) and written.endswith(head.row["text"])
+            return len(written) > len(part) and written.endswith(part)
         return head.entry.lines_read > 1 and int(head.row["text_bytes"]) < next_offset - int(whole["line_offset"]) - 1
     first = _first_field(known)
     if first is None or "ip" not in whole:
@@ -289,25 +293,34 @@ def _ends_alike(head: _Head, whole: dict[str, Any], next_offset: int, known: For
     same = all(
         whole.get(name) == value
         for name, value in head.row.items()
-        if name not in (first, "file_id", "line_offset", "line_hash")
+        if name not in (first, "file_id", "line_offset", "line_hash", "line_prefix", "line")
     )
-    full, part = str(whole.get(first)), str(head.row[first])
-    return same and full != part and full.endswith(part)
+    full, end = str(whole.get(first)), str(head.row[first])
+    return same and full != end and full.endswith(end)
 
 
-def _withdraw(run: Run, head: _Head) -> None:
-    """Take a first line back out of its table and its file's counts."""
-    left: list[Path] = []
-    for path in run.files(head.table, head.day, head.day).get(head.day, []):
-        if not _rows([path], _is_first_line(head.entry)):
-            left.append(path)
-            continue
-        rest = pq.read_table(path, filters=~_is_first_line(head.entry), partitioning=None)
-        if rest.num_rows:
-            left.append(run.write(head.table, head.day, rest))
-    run.replace(head.table, {head.day: left})
+def _withdraw(run: Run, head: _Head, known: Format) -> None:
+    """Take a first line back out of its table and its file's counts, and note how much of it stands in its file."""
+    part = rejected_line(head.row) if head.table == "rejected_lines" else written_line(head.row, known)
+    head.entry.first_line_bytes = None if part is None else len(part)
+    _take_out(run, head.table, head.day, head.entry)
     head.entry.lines_read -= 1
     if head.table == "raw_requests":
         head.entry.lines_kept -= 1
     else:
         head.entry.lines_rejected -= 1
+
+
+def _take_out(run: Run, table: str, day: date | None, entry: LedgerEntry) -> None:
+    """Take a file's first line out of a table; its day is looked for where it is None."""
+    for of_day, paths in run.files(table, day, day).items():
+        left: list[Path] = []
+        for path in paths:
+            if not _rows([path], _is_first_line(entry)):
+                left.append(path)
+                continue
+            rest = pq.read_table(path, filters=~_is_first_line(entry), partitioning=None)
+            if rest.num_rows:
+                left.append(run.write(table, of_day, rest))
+        if left != paths:
+            run.replace(table, {of_day: left})

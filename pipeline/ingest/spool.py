@@ -65,9 +65,12 @@ class _View(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place, counted from the start only."""
-        if whence != os.SEEK_SET:
-            raise io.UnsupportedOperation("only from the start")
+        """Go to a place, counted from the start or the end."""
+        if whence not in (os.SEEK_SET, os.SEEK_END):
+            raise io.UnsupportedOperation("only from the start or the end")
+        if whence == os.SEEK_END:
+            self._file.seek(offset, os.SEEK_END)
+            offset = self._file.tell()
         self._position = offset
         return offset
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -17,6 +18,8 @@ from pipeline.settings import Settings
 def open_connection(settings: Settings) -> duckdb.DuckDBPyConnection:
     """Open DuckDB with the settings' threads and memory, UTC, spilling to a folder of its own in the warehouse."""
     spill = settings.spill / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    with suppress(OSError):  # DuckDB makes the last folder only; who may only read the warehouse does without spilling
+        spill.parent.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect(
         config={
             "threads": str(settings.threads),

@@ -75,6 +75,12 @@ def test_apache(pasted: str, line: str, expected: dict[str, object] | None) -> N
     assert row["occurred_at"] == 1772442005_000000
 
 
+def test_between_bars_a_value_may_hold_spaces() -> None:
+    known = compile_pasted("$remote_addr | $time_iso8601 | $request | $status | $http_user_agent", "pasted", {})
+    row = known.parse_line("203.0.113.7 | 2026-03-02T10:00:00+00:00 | GET / HTTP/1.1 | 200 | a b | c")
+    assert (row["method"], row["status"], row["user_agent"]) == ("GET", 200, "a b | c")
+
+
 def test_who_asked_is_taken_from_the_variables_that_the_settings_name() -> None:
     pasted = '$remote_addr [$time_local] "$request" $status $cookie_vid $upstream_http_x_user "$sent_http_x_org"'
     named = Settings(

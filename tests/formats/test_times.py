@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.formats.times import read_clf_clock, read_clf_clocks, read_instant, read_zone
+from pipeline.formats.times import read_clf_clock, read_clf_clocks, read_instant, read_instants, read_zone
 
 INSTANTS = st.datetimes(min_value=datetime(1995, 1, 1), max_value=datetime(2099, 12, 31, 23, 59, 59))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,3 +72,25 @@ def test_zones(text: str, minutes: int) -> None:
 @pytest.mark.parametrize("text", ["+2460", "0330", "+03:30", "+2500", ""])
 def test_what_is_no_zone(text: str) -> None:
     assert read_zone(text) is None
+
+
+ODD = st.sampled_from(
+    ["1457212800", "1457212800.123", "1457212800123", "1457212800123456", "1457212800123456789", "", "x"]
+)
+ISO = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(["2026-03-02T10:00:00", "2026-03-02 10:00:01", "2026-02-30T10:00:00", "1994-12-31T23:59:59"])
+    | st.sampled_from(["2099-12-31T23:59:59", "1995-01-01T00:00:00", "2026-03-02T24:00:00", "2026-03-02T10:00"]),
+    st.sampled_from(["", ".5", ",123", ".123456789", ".1234567890", "."]),
+    st.sampled_from(["", "Z", "+0130", "-01:30", "+9999", " UTC", "z"]),
+    st.sampled_from(["", "", "", "é"]),
+)
+
+
+@given(st.lists(ODD | ISO | st.text(max_size=25), max_size=8, unique=True))
+def test_many_instants_are_read_as_one_is(texts: list[str]) -> None:
+    micros, zones, is_instant = read_instants(pa.array(texts, pa.string()))
+    found = [read_instant(text) for text in texts]
+    assert is_instant.tolist() == [entry is not None for entry in found]
+    known = zip(micros.tolist(), zones.to_pylist(), found, strict=True)
+    assert all((at, zone) == entry for at, zone, entry in known if entry is not None)

@@ -92,7 +92,8 @@ class House:
             """
             select (select count(*) from raw_requests) = sum(lines_kept),
                 (select count(*) from rejected_lines) = sum(lines_rejected),
-                (select count(*) from duplicate_lines) = sum(lines_duplicate)
+                (select count(*) from duplicate_lines) = sum(lines_duplicate),
+                (select count(*) from blank_lines) = sum(lines_blank)
             from ingested_files
             """
-        ) in ([(True, True, True)], [(None, None, None)])
+        ) in ([(True, True, True, True)], [(None, None, None, None)])

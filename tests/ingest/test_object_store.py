@@ -124,7 +124,7 @@ def test_a_quick_listing_leaves_old_days_out_where_something_was_read(
     def changed(recent_only: bool) -> list[str]:
         with open_run(house.settings) as run:
             known = KnownFiles(run.files("landing_files")[None])
-        return [file.path for file in changed_files(open_place(house.settings), known, recent_only)]
+        return [file.path for file in changed_files(open_place(house.settings), known, recent_only=recent_only)]
 
     monkeypatch.setattr(stores, "PAGE_KEYS", 2)
     for ago in range(9):

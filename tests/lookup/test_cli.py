@@ -43,6 +43,28 @@ def test_every_command_that_prints_rows_prints_json(demo: Demo) -> None:
         assert trail(demo, *arguments).exit_code == 0
 
 
+def test_a_file_is_written_out_again_as_it_was(demo: Demo, tmp_path: Path) -> None:
+    logs = [path for path in sorted(demo.paths.landing.rglob("*.log*")) if path.is_file()]
+    log = next(path for path in logs if path.suffix != ".gz")
+    name = log.relative_to(demo.paths.landing).as_posix()
+    assert name in trail(demo, "raw").output
+    result = trail(demo, "raw", "--file", name, "--out", str(tmp_path / "out"))
+    assert result.exit_code == 0, result.output
+    assert "the file's hash is the ledger's" in result.output
+    assert (tmp_path / "out").read_bytes() == log.read_bytes()
+    missing = trail(demo, "raw", "--file", "nowhere.log")
+    assert missing.exit_code == 1
+    assert "0 files are 'nowhere.log'" in missing.output
+
+
+def test_rejected_lines_are_tried_again(demo: Demo) -> None:
+    wrong = trail(demo, "retry", "--reason", "ugly")
+    assert wrong.exit_code == 1
+    assert "no line is rejected for 'ugly'; reasons are" in wrong.output
+    assert "0 tried" in trail(demo, "retry", "--source", "nowhere").output
+    assert json.loads(trail(demo, "retry", "--source", "nowhere", "--json").output)["lines"]["tried"] == 0
+
+
 def test_a_user_is_found_by_part_of_an_email_and_told_of(demo: Demo) -> None:
     query = "select email from user_lookup where email is not null and visits > 2 order by user_id limit 1"
     email = json.loads(trail(demo, "sql", "--json", query).output)[0]["email"]

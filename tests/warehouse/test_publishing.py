@@ -273,3 +273,13 @@ def test_a_warehouse_may_lie_under_any_name(tmp_path: Path, name: str) -> None:
 def test_but_not_under_one_that_the_log_would_misread(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"TRAIL_WAREHOUSE is .*percent escapes"):
         load_settings(environment={"TRAIL_WAREHOUSE": str(tmp_path / "a%20b")})
+
+
+def test_a_query_larger_than_the_memory_spills_in_a_warehouse_that_is_new(tmp_path: Path) -> None:
+    settings = Settings(landing=tmp_path, warehouse=tmp_path / "warehouse", memory_limit="40MB")
+    with connect(settings) as connection:
+        connection.execute(
+            "create temp table large as select hash(range) as a, uuid() as b from range(2000000) order by a"
+        )
+        assert list((settings.warehouse / "_spill").glob("*/*"))
+        assert connection.execute("select count(*) from large").fetchall() == [(2_000_000,)]
