@@ -6,69 +6,9 @@ or a room of `pipeline/`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import pyarrow as pa
 
-INSTANT = pa.timestamp("us", tz="UTC")
-DAY = pa.date32()
-TEXT = pa.string()
-WORD = pa.dictionary(pa.int32(), pa.string())
-COUNT = pa.int64()
-FLAG = pa.bool_()
-Column = tuple[str, pa.DataType, str]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the warehouse.
-
-    Attributes:
-        name: also its asset's, its SQL model's and its folder's.
-        layer: the group it is shown in: raw, core, people or lookup.
-        grain: what one row is.
-        key: columns that together are unique.
-        schema: every column, each with a description.
-        is_by_day: whether it is split into files by the UTC day in column `date`.
-    """
-
-    name: str
-    layer: str
-    grain: str
-    key: tuple[str, ...]
-    schema: pa.Schema
-    is_by_day: bool
-
-    @property
-    def columns(self) -> list[Column]:
-        """Name, type as stored, and description of every column."""
-        described = zip(self.schema, self.file_schema, strict=True)
-        return [(field.name, stored.type, field.metadata[b"description"].decode()) for field, stored in described]
-
-    @property
-    def row_schema(self) -> pa.Schema:
-        """The schema without the partition: what a writer gives."""
-        return pa.schema([field for field in self.schema if not (self.is_by_day and field.name == "date")])
-
-    @property
-    def file_schema(self) -> pa.Schema:
-        """The schema with dictionary columns as plain text: what is stored, and what every engine sees."""
-        return pa.schema([f.with_type(TEXT) if pa.types.is_dictionary(f.type) else f for f in self.schema])
-
-
-def _table(
-    name: str, layer: str, grain: str, key: Sequence[str], columns: Sequence[Column], by_day: bool = False
-) -> Table:
-    day: list[Column] = [("date", DAY, "UTC day, the partition")] if by_day else []
-    schema = pa.schema(
-        [
-            pa.field(column, kind, nullable=True, metadata={"description": words})
-            for column, kind, words in [*day, *columns]
-        ]
-    )
-    return Table(name, layer, grain, tuple(key), schema, by_day)
-
+from pipeline.table import COUNT, DAY, FLAG, INSTANT, TEXT, WORD, Column, Table, declare
 
 _ORIGIN: list[Column] = [
     ("source", WORD, "first-level folder of the landing folder: one server's stream of lines"),
@@ -90,7 +30,7 @@ _PLACE: list[Column] = [
     ("city", WORD, "city's English name; null where unknown"),
 ]
 
-RAW_REQUESTS = _table(
+RAW_REQUESTS = declare(
     "raw_requests",
     "raw",
     "a kept log line",
@@ -128,7 +68,7 @@ RAW_REQUESTS = _table(
     by_day=True,
 )
 
-REJECTED_LINES = _table(
+REJECTED_LINES = declare(
     "rejected_lines",
     "raw",
     "a line that could not be parsed",
@@ -143,7 +83,7 @@ REJECTED_LINES = _table(
     by_day=True,
 )
 
-BLANK_LINES = _table(
+BLANK_LINES = declare(
     "blank_lines",
     "raw",
     "an empty line, or a comment of the file's format",
@@ -152,7 +92,7 @@ BLANK_LINES = _table(
     by_day=True,
 )
 
-DUPLICATE_LINES = _table(
+DUPLICATE_LINES = declare(
     "duplicate_lines",
     "raw",
     "a line that another file of the same source had brought already",
@@ -167,7 +107,7 @@ DUPLICATE_LINES = _table(
     by_day=True,
 )
 
-INGESTED_FILES = _table(
+INGESTED_FILES = declare(
     "ingested_files",
     "raw",
     "a file, by content",
@@ -191,9 +131,14 @@ INGESTED_FILES = _table(
         ("lines_blank", COUNT, "empty lines and the format's own comment lines"),
         ("first_at", INSTANT, "first instant on a kept or duplicate line"),
         ("last_at", INSTANT, "last instant on a kept or duplicate line"),
-        ("first_line", TEXT, "what the line at offset 0 became: kept, rejected or blank; null where none was read"),
+        ("first_line", TEXT, "what the line at offset 0 is: kept, rejected, duplicate or blank; null where none"),
         ("first_line_date", DAY, "the day of the table that holds it"),
-        ("first_line_bytes", COUNT, "bytes of the first line in this file where it began in another; null usually"),
+        ("first_text", pa.binary(), "that line, where it may be the end of a longer one: as it stands in this file"),
+        (
+            "last_line",
+            TEXT,
+            "what a last line without newline is: rejected, kept, duplicate or joined; null while it waits",
+        ),
         ("continues_file_id", TEXT, "the file whose unfinished last line this file's first bytes ended; null usually"),
         ("content_hash", TEXT, "hash of the first bytes_read bytes: a file that begins so is this file, read further"),
         ("head_hash", TEXT, "hash of the first head_bytes bytes, to find candidates quickly"),
@@ -203,7 +148,7 @@ INGESTED_FILES = _table(
     ],
 )
 
-LANDING_FILES = _table(
+LANDING_FILES = declare(
     "landing_files",
     "raw",
     "a path in the landing place",
@@ -217,7 +162,7 @@ LANDING_FILES = _table(
     ],
 )
 
-REQUESTS = _table(
+REQUESTS = declare(
     "requests",
     "core",
     "a kept request, once",
@@ -265,7 +210,7 @@ REQUESTS = _table(
     by_day=True,
 )
 
-IDENTIFIER_DAYS = _table(
+IDENTIFIER_DAYS = declare(
     "identifier_days",
     "people",
     "identifier x user x Business x day",
@@ -284,7 +229,7 @@ IDENTIFIER_DAYS = _table(
     by_day=True,
 )
 
-USER_LINKS = _table(
+USER_LINKS = declare(
     "user_links",
     "people",
     "identifier x user x span",
@@ -301,7 +246,7 @@ USER_LINKS = _table(
     ],
 )
 
-ACTS = _table(
+ACTS = declare(
     "acts",
     "people",
     "an act (page, api, event or download) with the person it belongs to",
@@ -320,7 +265,7 @@ ACTS = _table(
     by_day=True,
 )
 
-CLICKSTREAM = _table(
+CLICKSTREAM = declare(
     "clickstream",
     "core",
     "a person's act (page view, API act, event, download), in order",
@@ -353,7 +298,7 @@ CLICKSTREAM = _table(
     by_day=True,
 )
 
-VISITS = _table(
+VISITS = declare(
     "visits",
     "core",
     "a visit, on the UTC day on which it starts",
@@ -398,7 +343,7 @@ VISITS = _table(
     by_day=True,
 )
 
-USERS = _table(
+USERS = declare(
     "users",
     "people",
     "a user of the service",
@@ -412,7 +357,7 @@ USERS = _table(
     ],
 )
 
-MEMBERSHIPS = _table(
+MEMBERSHIPS = declare(
     "memberships",
     "people",
     "user x Business",
@@ -424,7 +369,7 @@ MEMBERSHIPS = _table(
     ],
 )
 
-BUSINESSES = _table(
+BUSINESSES = declare(
     "businesses",
     "people",
     "a Business",
@@ -435,7 +380,7 @@ BUSINESSES = _table(
     ],
 )
 
-USER_DAYS = _table(
+USER_DAYS = declare(
     "user_days",
     "lookup",
     "user x Business x day",
@@ -455,7 +400,7 @@ USER_DAYS = _table(
     by_day=True,
 )
 
-USER_LOOKUP = _table(
+USER_LOOKUP = declare(
     "user_lookup",
     "lookup",
     "a user, known from the directory or seen on lines",

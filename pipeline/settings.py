@@ -256,5 +256,8 @@ def _sources(value: Any, fail: Any) -> dict[str, SourceSettings]:
         keys = item.get("fields", {})
         if not isinstance(keys, dict) or not all(isinstance(key, str) and key for key in keys.values()):
             raise SettingError(f'sources.{name}.fields is {keys!r}; it must be a table such as {{target = "req.url"}}')
-        sources[name] = SourceSettings(time_zone=zone, format=item.get("format"), fields=keys)
+        form = item.get("format")
+        if form is not None and not isinstance(form, str):
+            raise SettingError(f"sources.{name}.format is {form!r}; it must be a text")
+        sources[name] = SourceSettings(time_zone=zone, format=form, fields=keys)
     return sources

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -146,9 +147,15 @@ def _show_proposal(proposal: Any) -> None:
         f"\na format to try, which reads {proposal.reads} of the first {proposal.looked_at} lines; in trail.toml:"
     )
     click.echo(f"  [sources.NAME]\n  format = '{plain(proposal.format)}'\n")
+    if proposal.fields:
+        click.echo("  [sources.NAME.fields]")
+        for name, key in proposal.fields.items():
+            click.echo(f"  {name} = {json.dumps(key)}")
+        click.echo()
+    mark = "" if proposal.fields else "$"
     show_rows(
         [
-            {"column": f"${column.variable}", "seems to be": column.seems, "such as": column.samples[0]}
+            {"column": f"{mark}{column.variable}", "seems to be": column.seems, "such as": column.samples[0]}
             for column in proposal.columns
         ]
     )

@@ -107,10 +107,11 @@ def find_format(lines: Sequence[str], settings: Settings, source: str = "") -> F
     if settings.source(source).format is not None or settings.source(source).fields:
         return _configured(source, settings)
     written = [line for line in lines if line.strip()]
-    if any(line.startswith("#Fields:") for line in written) or is_header(written):
-        return W3cFormat()
     found: Format | None
     found, best = _best(written, settings)
+    has_header = any(line.startswith("#Fields:") for line in written) or is_header(written)
+    if has_header and 2 * best < len(written):  # one line that looks like a header makes no W3C log of others
+        return W3cFormat()
     for wrapper in WRAPPERS:
         bare = [wrapper.unwrap(line) for line in written]
         if bare != written:
@@ -148,7 +149,7 @@ def _mapped(source: str, settings: Settings) -> JsonFormat | None:
     if not fields and settings.source(source).format is None:
         return None
     try:
-        return mapped_format(fields)
+        return mapped_format(fields, _who(settings))
     except MappingError as error:
         raise SettingError(f"sources.{source}.fields: {error}") from error
 
@@ -178,10 +179,17 @@ def pasted_name(source: str) -> str:
     return f"pasted for {source}"
 
 
+def _who(settings: Settings) -> dict[str, str]:
+    """Fields that say who asked, by the names that the settings have for them."""
+    return {
+        settings.visitor_field: "visitor_cookie",
+        settings.user_field: "user_id",
+        settings.business_field: "business_id",
+    }
+
+
 def _compiled(text: str, source: str, settings: Settings) -> LayoutFormat:
-    who = {settings.visitor_field: "visitor_cookie", settings.user_field: "user_id"}
-    who[settings.business_field] = "business_id"
     try:
-        return compile_pasted(text, pasted_name(source), who)
+        return compile_pasted(text, pasted_name(source), _who(settings))
     except LayoutError as error:
         raise SettingError(f"sources.{source}.format: {error}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from pipeline.formats.reasons import Rejected
@@ -41,6 +42,7 @@ TEXTS = (
 )
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 _ADDRESSES = re.compile(r"[0-9A-Fa-f:.\[\]]+(?:, ?[0-9A-Za-z:._\[\]-]+)*", re.ASCII)
+_EXPONENT = re.compile(r"\d(?:\.\d{1,17})?[eE][+-]?\d\d?", re.ASCII)  # as JSON writers write very short durations
 _METHOD = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}", re.ASCII)
 
 
@@ -70,6 +72,8 @@ def _duration(unit_ns: int) -> Callable[[str], float]:
     """Make a reader of durations in a unit, to milliseconds, cut at the microsecond; `12ms`, `12s`, `+12` are `12`."""
 
     def read(text: str) -> float:
+        if _EXPONENT.fullmatch(text):
+            text = f"{Decimal(text):f}"
         whole, _, fraction = text.removeprefix("+").removesuffix("s").removesuffix("m").partition(".")
         if not (text.isascii() and whole.isdigit() and len(whole) < 16 and (fraction or "0").isdigit()):
             raise Rejected("bad_number")

@@ -62,8 +62,15 @@ class JsonFormat:
 
     @property
     def is_flat(self) -> bool:
-        """Whether all keys are the object's own, as the fast path needs it."""
-        return not any("/" in key for key in self.keys)
+        """Whether the fast path can read it: keys are the object's own, one for each field, and the target is one."""
+        names = set(self.keys.values())
+        is_own = not any("/" in key for key in self.keys)
+        return is_own and len(names) == len(self.keys) and "target" in names and not {"path", "query"} & names
+
+    @property
+    def needed(self) -> tuple[str, str]:
+        """Fields without which the fast path vouches for no line."""
+        return "time", self.needs[0][0]
 
     @cached_property
     def _paths(self) -> list[tuple[list[str], str]]:
@@ -155,15 +162,17 @@ def json_format(visitor_field: str, user_field: str, business_field: str) -> Jso
     return JsonFormat("nginx_json", {**KEYS, **who}, is_strict=True)
 
 
-def mapped_format(fields: Mapping[str, str]) -> JsonFormat:
+def mapped_format(fields: Mapping[str, str], who: Mapping[str, str]) -> JsonFormat:
     """Make a format of the keys that a source's settings name.
 
     Args:
         fields: key of the object by field of `formats.fields`; `a.b` is the object's own key of that name, or key b of
             the object at a.
+        who: fields that say who asked, by the key that holds them where `fields` does not say it.
 
     Raises:
-        MappingError: a field is unknown, or there is no time or nothing that tells a request.
+        MappingError: a field is unknown, there is no time or nothing that tells a request, two fields have one key, or
+            two say the duration.
     """
     unknown = sorted(set(fields) - set(MAPPABLE))
     if unknown:
@@ -172,8 +181,16 @@ def mapped_format(fields: Mapping[str, str]) -> JsonFormat:
         raise MappingError("time is missing: which key holds when the request was made?")
     if not any(name in fields for name in _TELL_REQUESTS):
         raise MappingError(f"one of {', '.join(_TELL_REQUESTS)} is missing: which key holds what was asked for?")
+    by_key = {key: name for name, key in fields.items()}
+    hidden = sorted(set(fields) - set(by_key.values()))
+    if hidden:
+        raise MappingError(f"{hidden[0]} has the key {fields[hidden[0]]!r}, which {by_key[fields[hidden[0]]]} has too")
+    durations = [name for name in fields if name in NUMBERS and NUMBERS[name][0] == "duration_ms"]
+    if len(durations) > 1:
+        raise MappingError(f"{' and '.join(durations)} are both the duration: keep one")
+    by_key |= {key: name for key, name in who.items() if name not in fields and key not in by_key}
     keys = {}
-    for name, key in fields.items():
+    for key, name in by_key.items():
         keys[key] = name
         if "." in key:
             keys[key.replace(".", "/")] = name

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pipeline.formats.fields import split_request
 from pipeline.formats.layout import LayoutError
@@ -17,7 +17,7 @@ from pipeline.formats.reasons import Rejected
 from pipeline.formats.times import read_clf_clock, read_instant
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"|\[([^\]]*+)\]|([^ ]++)')
-_MOST_LINES = 50
+MOST_LINES = 50
 _MOST_COLUMNS = 100
 
 
@@ -26,7 +26,7 @@ class Column:
     """One column of the lines.
 
     Attributes:
-        variable: the nginx variable that it seems to be.
+        variable: the nginx variable that it seems to be; of JSON lines, the field.
         seems: the same in words.
         samples: a few of its values.
     """
@@ -45,12 +45,14 @@ class Proposal:
         columns: what its columns seem to be, in order.
         reads: how many of the lines looked at it reads.
         looked_at: how many lines were looked at.
+        fields: of JSON lines, key by field.
     """
 
     format: str
     columns: tuple[Column, ...]
     reads: int
     looked_at: int
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 def propose(lines: Sequence[str]) -> Proposal | None:
@@ -62,7 +64,7 @@ def propose(lines: Sequence[str]) -> Proposal | None:
     Returns:
         The proposal; None where the lines have no shape in common, or none of a log: no time, or a hundred columns.
     """
-    looked_at = [line for line in lines if line.strip()][:_MOST_LINES]
+    looked_at = [line for line in lines if line.strip()][:MOST_LINES]
     shapes = [_shape(line) for line in looked_at]
     common = max(set(shapes), key=shapes.count, default=())
     alike = [line for line, shape in zip(looked_at, shapes, strict=True) if shape == common]
@@ -103,7 +105,8 @@ def _guess(values: Sequence[str], used: set[str]) -> tuple[str, str]:
     return f"http_unknown_{number}", "always empty" if not present else "unknown; kept in `extra`"
 
 
-def _is_address(value: str) -> bool:
+def is_address(value: str) -> bool:
+    """Tell whether a value is an IP address."""
     try:
         ipaddress.ip_address(value)
     except ValueError:
@@ -124,7 +127,8 @@ def _is_epoch(value: str) -> bool:
     return value[:1].isdigit() and "-" not in value and read_instant(value) is not None
 
 
-def _is_status(value: str) -> bool:
+def is_status(value: str) -> bool:
+    """Tell whether a value looks like a response status."""
     return len(value) == 3 and value.isdigit() and "1" <= value[0] <= "5"
 
 
@@ -132,23 +136,25 @@ def _is_agent(value: str) -> bool:
     return "/" in value and not value.startswith(("/", "http")) and len(value) > 5 and split_request(value) is None
 
 
-def _is_host(value: str) -> bool:
+def is_method(value: str) -> bool:
+    """Tell whether a value is a usual request method."""
+    return value in ("GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS")
+
+
+def is_host(value: str) -> bool:
+    """Tell whether a value looks like a host's name, with a dot."""
     named = re.fullmatch(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}(?::\d{1,5})?", value)
     return named is not None and any(char.isalpha() for char in value)
 
 
 _GUESSES: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
-    ("remote_addr", "the client's address", _is_address),
+    ("remote_addr", "the client's address", is_address),
     ("time_local", "the time, as the common log writes it", _is_clock),
     ("time_iso8601", "the time, ISO 8601", _is_iso),
     ("msec", "the time, since 1970", _is_epoch),
     ("request", "the request line", lambda value: split_request(value) is not None),
-    ("status", "the response status", _is_status),
-    (
-        "request_method",
-        "the method",
-        lambda value: value in ("GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"),
-    ),
+    ("status", "the response status", is_status),
+    ("request_method", "the method", is_method),
     ("server_protocol", "the protocol", lambda value: value.startswith("HTTP/")),
     ("http_referer", "the referrer", lambda value: value.startswith(("http://", "https://"))),
     ("request_uri", "the target", lambda value: value.startswith("/")),
@@ -159,7 +165,7 @@ _GUESSES: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
     ),
     ("request_time", "the time taken, in seconds", lambda value: re.fullmatch(r"\d{1,6}\.\d{1,9}", value) is not None),
     ("http_user_agent", "the user agent", _is_agent),
-    ("host", "the host", _is_host),
+    ("host", "the host", is_host),
 )
 
 

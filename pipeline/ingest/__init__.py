@@ -22,7 +22,7 @@ from pipeline.settings import Settings
 
 Progress = Callable[[str], None]
 
-__all__ = ["IngestReport", "ingest", "ingest_stream"]
+__all__ = ["IngestReport", "Progress", "ingest", "ingest_stream"]
 
 _COUNTS = ("read", "kept", "rejected", "duplicate", "blank")
 
@@ -132,7 +132,6 @@ def _read(
         _forget_outgrown(ledger, known, rows)
         writer.commit()
         mend(run, settings, ledger, report.files, writer)
-        writer.commit()
     finally:
         reader.close()
         writer.close()

@@ -18,7 +18,9 @@ import pyarrow.compute as pc
 
 from pipeline.ingest.columns import RejectedLine
 from pipeline.ingest.duplicates import find_copies
+from pipeline.ingest.file_lines import DayFiles
 from pipeline.ingest.ledger import Ledger, LedgerEntry
+from pipeline.ingest.withdrawal import take_back
 from pipeline.schemas import DUPLICATE_LINES, REJECTED_LINES
 
 ROWS_HELD = 250_000
@@ -27,8 +29,6 @@ _EPOCH_DAY = date(1970, 1, 1)
 _REJECTS_HELD_BYTES = 16 << 20
 
 _COPY_COLUMNS = DUPLICATE_LINES.row_schema.names
-
-DayFiles = dict[date | None, list[Path]]
 
 
 class Run(Protocol):
@@ -167,6 +167,29 @@ class DayWriter:
         if seconds.min() == seconds.max():
             entry.lines_ambiguous += copies.num_rows
         self._staged["duplicate_lines"][day].append(self._run.write("duplicate_lines", day, copies))
+
+    def take_back(self, entry: LedgerEntry, offset: int) -> dict[str, Any] | None:
+        """Take a line of a file back out of the tables, of this run's too; return its row."""
+        self.commit()
+        return take_back(self._run, self._ledger, entry, offset)
+
+    def note_copy(self, entry: LedgerEntry, offset: int, line_hash: int, at: datetime, text: bytes | None) -> None:
+        """Count a line of a file as a copy of one that another file has.
+
+        Args:
+            entry: the file.
+            offset: where the line begins.
+            line_hash: of the line that it is a copy of, or a part of.
+            at: that line's instant.
+            text: what stands in the file, where that is not the whole line or no kept line tells it.
+        """
+        copy: dict[str, object] = {"source": entry.source, "file_id": entry.file_id, "line_offset": offset}
+        copy |= {"line_hash": line_hash, "occurred_at": at, "line": text}
+        table = pa.Table.from_pylist([copy], schema=DUPLICATE_LINES.row_schema)
+        self._staged["duplicate_lines"][at.date()].append(self._run.write("duplicate_lines", at.date(), table))
+        entry.saw(at, at)
+        entry.lines_read += 1
+        entry.lines_duplicate += 1
 
     def _wait(self) -> None:
         for table, day, writing in self._writing:

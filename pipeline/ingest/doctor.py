@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.formats import REASONS, Format, W3cFormat, find_format
 from pipeline.formats.proposal import Proposal, propose
+from pipeline.formats.proposal_json import propose_fields
 from pipeline.ingest.blocks import Block, Overlong, Tail, cut_blocks, find_compression, read_pieces
 from pipeline.ingest.columns import RejectedLine
 from pipeline.ingest.limits import Limit, limit_of
@@ -105,7 +106,7 @@ def examine(name: str, path: Readable, settings: Settings) -> DoctorReport:
         has_forwarded |= parsed.kept["forwarded_for"].null_count < parsed.kept.num_rows
     report.format = known.name if known else None
     if known is None and first is not None:
-        report.proposal = propose(_sample(first))
+        report.proposal = propose_fields(_sample(first)) or propose(_sample(first))
     _warn(report, addresses, has_forwarded)
     return report
 

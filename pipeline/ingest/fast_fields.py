@@ -219,7 +219,7 @@ def further_columns(fields: Mapping[str, Taken], rows: int) -> dict[str, pa.Arra
     """Place fields that have no column of their own, as `formats.fields.place_further` does those of one line."""
     left = dict(fields)
     columns: dict[str, pa.Array] = {}
-    if "quoted_1" in left:
+    if "quoted_1" in left and pa.types.is_string(left["quoted_1"][1].type):
         codes, values = left["quoted_1"]
         forwarded = np.append(np.array([looks_forwarded(text) for text in values.to_pylist()], dtype=np.bool_), False)[
             codes
@@ -241,7 +241,8 @@ def further_columns(fields: Mapping[str, Taken], rows: int) -> dict[str, pa.Arra
 def _members(name: str, values: pa.Array) -> pa.Array:
     """Write each value as a member of a JSON object, as `json` does."""
     key = encode_member(name)
-    if pc.any(pc.match_substring_regex(values, _ESCAPED_IN_JSON)).as_py():
+    is_text = pa.types.is_string(values.type)
+    if not is_text or pc.any(pc.match_substring_regex(values, _ESCAPED_IN_JSON)).as_py():
         return pa.array([f"{key}: {encode_member(value)}" for value in values.to_pylist()], pa.string())
     return pc.binary_join_element_wise(f'{key}: "', values, '"', "")
 

@@ -5,6 +5,8 @@ Lines it cannot vouch for are named, not guessed: they take the exact path.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -17,8 +19,8 @@ from pipeline.formats.json_lines import JsonFormat
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.columns import line_table
 from pipeline.ingest.fast_fields import further_columns, number_column, time_columns
+from pipeline.ingest.json_scalars import quote_numbers
 
-_NUMBER = r"\A-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z"
 _UNICODE_ESCAPE = b"\\u"  # may be NUL, or half of a pair that has no other half
 
 Mask = npt.NDArray[np.bool_]
@@ -39,19 +41,13 @@ def read_block(block: Block, known: JsonFormat, skip: Mask) -> tuple[pa.Table, M
     plain = np.flatnonzero(~care)
     if not len(plain):
         return line_table({}, 0), ~skip
-    data = _with_quoted_numbers(block.without(care))
-    try:
-        table = pyarrow.json.read_json(
-            pa.BufferReader(data),
-            read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=len(data) + 1),
-            parse_options=pyarrow.json.ParseOptions(
-                explicit_schema=pa.schema([(key, pa.string()) for key in known.keys]),
-                unexpected_field_behavior="infer",
-            ),
-        )
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return line_table({}, 0), ~skip
-    if table.num_rows != len(plain) or any(field.type != pa.string() for field in table.schema if not _is_null(field)):
+    data, unread = quote_numbers(block.without(care))
+    if unread.any():
+        data = Block(data, 0).without(unread)
+        care[plain[unread]] = True
+        plain = plain[~unread]
+    table = _read(data, known) if len(plain) else None
+    if table is None or table.num_rows != len(plain):
         return line_table({}, 0), ~skip
     columns, vouched = _meanings(table, known)
     columns["line_offset"] = pa.array(block.starts[plain] + block.offset)
@@ -62,27 +58,28 @@ def read_block(block: Block, known: JsonFormat, skip: Mask) -> tuple[pa.Table, M
     return parsed, care & ~skip
 
 
-def _with_quoted_numbers(data: bytes) -> bytes:
-    """Put quotes round the numbers that are members of an object, which are kept as they are written.
+def _read(data: bytes, known: JsonFormat) -> pa.Table | None:
+    """Read objects as columns of texts, or of booleans where a key has no others; None where that cannot be."""
+    texts = dict.fromkeys(known.keys, pa.string())
+    try:
+        table = _as_json(data, texts)
+        moments = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
+        if moments:  # texts that Arrow takes for more
+            table = _as_json(data, texts | dict.fromkeys(moments, pa.string()))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    is_read = all(field.type in (pa.string(), pa.bool_(), pa.null()) for field in table.schema)
+    return table if is_read else None
 
-    Between a quote that is not escaped, with a colon behind it, and what ends a value, a number cannot be a part of a
-    text. One that is overlooked makes the reader refuse the block.
-    """
-    chars = np.frombuffer(data, dtype=np.uint8)
-    colons = np.flatnonzero(chars == ord(":"))
-    colons = colons[(colons > 1) & (colons < len(chars) - 2)]
-    colons = colons[(chars[colons - 1] == ord('"')) & (chars[colons - 2] != ord("\\"))]
-    starts = colons + 1 + (chars[colons + 1] == ord(" "))
-    first = chars[starts]
-    starts = starts[((first >= ord("0")) & (first <= ord("9"))) | (first == ord("-"))]
-    if not len(starts):
-        return data
-    stops = np.flatnonzero((chars == ord(",")) | (chars == ord("}")) | (chars == ord(" ")))
-    ends = stops[np.minimum(np.searchsorted(stops, starts), len(stops) - 1)]
-    texts = pa.array([data[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)], pa.binary())
-    is_number = pc.match_substring_regex(texts, _NUMBER).to_numpy(zero_copy_only=False)
-    places = np.sort(np.concatenate((starts[is_number], ends[is_number])))
-    return np.insert(chars, places, ord('"')).tobytes()
+
+def _as_json(data: bytes, kinds: Mapping[str, pa.DataType]) -> pa.Table:
+    return pyarrow.json.read_json(
+        pa.BufferReader(data),
+        read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        parse_options=pyarrow.json.ParseOptions(
+            explicit_schema=pa.schema(list(kinds.items())), unexpected_field_behavior="infer"
+        ),
+    )
 
 
 def _braced(block: Block) -> Mask:
@@ -97,7 +94,9 @@ def _is_null(field: pa.Field) -> bool:
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    """Take a text column apart into codes and distinct values; texts that mean absence become null."""
+    """Take a column apart into codes and distinct values; texts that mean absence become null."""
+    if pa.types.is_boolean(column.type):
+        return codes_and_values(column)
     codes, values = codes_and_values(column.cast(pa.string()).combine_chunks().dictionary_encode())
     absent = pc.is_in(values, pa.array(["", "-"])).to_numpy(zero_copy_only=False)
     if absent.any():
@@ -112,7 +111,7 @@ def _meanings(table: pa.Table, known: JsonFormat) -> tuple[dict[str, pa.Array], 
     for key, name in known.keys.items():
         taken = _encoded(table[key])
         if not (taken[0] >= 0).any():
-            if name in ("time", "ip"):
+            if name in known.needed:
                 vouched[:] = False
         elif name == "time":
             columns |= time_columns(name, taken, vouched)
@@ -122,7 +121,7 @@ def _meanings(table: pa.Table, known: JsonFormat) -> tuple[dict[str, pa.Array], 
         elif name == "request":
             vouched &= taken[0] < 0
         else:
-            if name == "ip":
+            if name in known.needed:
                 vouched &= taken[0] >= 0
             columns[name] = from_codes(*taken)
     further = [field.name for field in table.schema if field.name not in known.keys and not _is_null(field)]

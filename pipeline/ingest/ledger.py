@@ -44,7 +44,8 @@ class LedgerEntry:
     last_at: datetime | None = None
     first_line: str | None = None
     first_line_date: date | None = None
-    first_line_bytes: int | None = None
+    first_text: bytes = b""
+    last_line: str | None = None
     continues_file_id: str | None = None
     content_hash: str = ""
     head_hash: str = ""

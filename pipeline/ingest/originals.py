@@ -20,31 +20,33 @@ from pipeline.settings import Settings
 _ROWS_HELD = 20_000
 _NEWLINES = {0: b"", 1: b"\n", 2: b"\r\n"}
 _LINES = """
-    with asked as (select source, $file as file_id from ingested_files where file_id = $file),
+    with asked as (select source, file_id, bytes_read from ingested_files where file_id = $file),
     copies as (select * from duplicate_lines semi join asked using (source, file_id)),
     copied as (
         select distinct on (raw.date, raw.line_hash) raw.* exclude (file_id, line_offset, line_prefix, line)
         from raw_requests as raw
         semi join copies using (date, source, line_hash)
         order by raw.date, raw.line_hash, raw.file_id, raw.line_offset
+    ),
+    lines as (
+        select 'kept' as became, line_offset, line_prefix, line, null as text, null as text_bytes,
+            raw.* exclude (line_offset, line_prefix, line)
+        from raw_requests as raw
+        semi join asked using (source, file_id)
+        union all by name
+        select 'kept' as became, copies.line_offset, copies.line_prefix, copies.line, copied.*
+        from copies
+        left join copied using (date, source, line_hash)
+        union all by name
+        select 'rejected' as became, line_offset, line, text, text_bytes
+        from rejected_lines
+        semi join asked using (source, file_id)
+        union all by name
+        select 'blank' as became, line_offset, line
+        from blank_lines
+        semi join asked using (source, file_id)
     )
-    select 'kept' as became, line_offset, line_prefix, line, null as text, null as text_bytes,
-        raw.* exclude (line_offset, line_prefix, line)
-    from raw_requests as raw
-    semi join asked using (source, file_id)
-    union all by name
-    select 'kept' as became, copies.line_offset, copies.line_prefix, copies.line, copied.*
-    from copies
-    left join copied using (date, source, line_hash)
-    union all by name
-    select 'rejected' as became, line_offset, line, text, text_bytes
-    from rejected_lines
-    semi join asked using (source, file_id)
-    union all by name
-    select 'blank' as became, line_offset, line
-    from blank_lines
-    semi join asked using (source, file_id)
-    order by line_offset
+    select * from lines where line_offset < (select bytes_read from asked) order by line_offset
 """
 
 
@@ -90,7 +92,8 @@ def write_original(connection: duckdb.DuckDBPyConnection, settings: Settings, fi
     hasher = hashlib.sha256()
     lines = size = 0
     of_file = _lines(connection, file_id, known, entry)
-    for line in _with_newlines(of_file, entry["bytes_read"], entry["first_line_bytes"]):
+    own = len(entry["first_text"]) if entry["first_text"] else None
+    for line in _with_newlines(of_file, entry["bytes_read"], own):
         hasher.update(line)
         to.write(line)
         lines += 1
@@ -129,6 +132,7 @@ def _ledger_row(connection: duckdb.DuckDBPyConnection, file_id: str) -> dict[str
 def _lines(
     connection: duckdb.DuckDBPyConnection, file_id: str, known: Format | None, entry: dict[str, Any]
 ) -> Iterator[_Line]:
+    connection.execute("set preserve_insertion_order = true")  # else an Arrow result may ignore the order
     asked = connection.sql(_LINES, params={"file": file_id})
     for batch in asked.to_arrow_reader(_ROWS_HELD):
         for row in batch.to_pylist():
@@ -158,7 +162,7 @@ def _with_newlines(lines: Iterator[_Line], end: int, first_line_bytes: int | Non
     Args:
         lines: in their order.
         end: where the file ends.
-        first_line_bytes: how much of the first line is the file's own, where it began in another.
+        first_line_bytes: how much of the first line is the file's own, where it is a part of a longer one.
 
     Raises:
         OriginalError: the space is not that of a line.

@@ -76,12 +76,19 @@ class FileReader:
         entry, hasher = self._recognise(path, landed, compression, head)
         if not (landed.is_stream and entry.file_id):  # a file stays where it was seen, though it came as a stream too
             entry.path, entry.compression = landed.path, compression
+        before = replace(entry)
+        if entry.last_line is not None:  # it is read again, by itself or with more
+            self._writer.take_back(entry, entry.bytes_read)
+            entry.last_line = None
         limit = limit_of(landed.size, self._settings)
         unread = read_pieces(path, compression, entry.bytes_read, limit=limit)
         pieces = HashedPieces(unread, hasher, entry.bytes_read)
         tail = self._read_items(entry, cut_blocks(pieces, entry.bytes_read))
         if entry.problem is None:
-            self._finish(entry, tail, pieces, is_finished=landed.is_rotated or compression != "none")
+            is_finished = landed.is_rotated or compression != "none"
+            if tail.offset == before.bytes_read and len(tail.text) < len(before.waiting_text):  # a shorter copy
+                tail, is_finished = replace(tail, text=before.waiting_text), before.last_line is not None
+            self._finish(entry, tail, pieces, is_finished)
         if not entry.head_bytes:
             entry.head_bytes = min(len(head), entry.bytes_read)
             entry.head_hash = content_hash(head[: entry.head_bytes])
@@ -98,7 +105,8 @@ class FileReader:
         states = dict(zip(lengths, _hashes_at(path, compression, lengths), strict=False)) if lengths else {}
         for known in candidates:
             state = states.get(known.bytes_read)
-            if state is not None and state.hexdigest() == known.content_hash:
+            is_same = state is not None and state.hexdigest() == known.content_hash
+            if state is not None and is_same and _goes_on_as(known, path, compression):
                 return replace(known, problem=None), state
         return LedgerEntry("", landed.source, landed.path), hashlib.sha256()
 
@@ -173,6 +181,7 @@ class FileReader:
     def _take(self, entry: LedgerEntry, parsed: ParsedLines) -> None:
         if not entry.lines_read:
             entry.first_line, entry.first_line_date = _first_line(parsed, self._writer.read_day)
+            entry.first_text = parsed.rejected[0].text if entry.first_line == "rejected" else b""
         entry.lines_read += parsed.kept.num_rows + len(parsed.rejected) + parsed.blank.num_rows
         self._writer.reject(entry, parsed.rejected)
         self._writer.skip(entry, parsed.blank)
@@ -183,14 +192,19 @@ class FileReader:
         if tail.length and is_finished and tail.problem is None:
             zone = self._settings.source(entry.source).time_zone
             known = self._format_of_last(entry, tail.text)
-            self._take(entry, _last_line(tail, known, zone, is_as_read(entry, known)))
-            tail = Tail(tail.offset + tail.length, b"")
-            entry.bytes_read = tail.offset
+            last = _last_line(tail, known, zone, is_as_read(entry, known))
+            self._take(entry, last)
+            if last.rejected and tail.offset and not tail.unheld:
+                entry.last_line = "rejected"  # what completes it may be in another file, or still come in this one
+            else:
+                tail = Tail(tail.offset + tail.length, b"")
+                entry.bytes_read = tail.offset
         self._writer.flush(entry)
         entry.waiting_text, entry.bytes_waiting = (b"" if tail.unheld else tail.text), tail.length
         entry.content_hash = pieces.hash_until(entry.bytes_read)
         entry.problem = tail.problem or ("empty" if not entry.bytes_read and not tail.length else None)
-        entry.state = "damaged" if tail.problem else ("growing" if tail.length else "complete")
+        is_growing = bool(tail.length) and entry.last_line is None
+        entry.state = "damaged" if tail.problem else ("growing" if is_growing else "complete")
 
     def _format_of_last(self, entry: LedgerEntry, text: bytes) -> Format | None:
         """The file's format; where the last line is all there is, the one found by it."""
@@ -268,10 +282,17 @@ def apply_zone(lines: pa.Table, time_zone: str) -> pa.Table:
     return lines.set_column(lines.schema.get_field_index("zone"), "zone", zones)
 
 
-def _first_bytes(path: Readable, compression: str, count: int) -> bytes:
+def _goes_on_as(known: LedgerEntry, path: Readable, compression: str) -> bool:
+    """Whether what follows the lines read is the unfinished last line, or a part of it: else it is another file."""
+    return known.waiting_text.startswith(
+        _first_bytes(path, compression, len(known.waiting_text), known.bytes_read) if known.waiting_text else b""
+    )
+
+
+def _first_bytes(path: Readable, compression: str, count: int, start: int = 0) -> bytes:
     head = b""
     try:
-        for piece in read_pieces(path, compression, piece_bytes=count):
+        for piece in read_pieces(path, compression, start, piece_bytes=count):
             head += piece
             if len(head) >= count:
                 break

@@ -93,7 +93,6 @@ def retry(
         _leave_out(run, left)
         writer.commit()
         mend(run, settings, ledger, [entry for entry, gone in report.files if gone], writer)
-        writer.commit()
     finally:
         writer.close()
     report.days = sorted(writer.days)
@@ -167,8 +166,10 @@ def _retry_lines(
 
 def _note_first_line(entry: LedgerEntry, parsed: ParsedLines) -> None:
     if parsed.kept.num_rows and parsed.kept["line_offset"][0].as_py() == 0:
+        entry.first_text = b""
         entry.first_line, entry.first_line_date = "kept", parsed.kept["occurred_at"][0].as_py().date()
     elif parsed.blank.num_rows and parsed.blank["line_offset"][0].as_py() == 0:
+        entry.first_text = b""
         entry.first_line, entry.first_line_date = "blank", None
 
 
@@ -178,7 +179,7 @@ def _after(known: Format, lines: Sequence[bytes]) -> Format:
 
 def _rejects(run: Run, entry: LedgerEntry, reason: str | None) -> Iterator[_Rejects]:
     """A file's rejected lines that are there whole, data file by data file, in the order of the lines."""
-    wanted = pc.field("file_id") == entry.file_id
+    wanted = (pc.field("file_id") == entry.file_id) & (pc.field("line_offset") < entry.bytes_read)
     if reason is not None:
         wanted &= pc.field("reason") == reason
     found = []

@@ -27,7 +27,7 @@ def written_line(row: Mapping[str, Any], known: Format | None) -> bytes | None:
     if row["line"] is not None:
         return bytes(row["line"])
     within = known.inner if isinstance(known, WrappedFormat) else known
-    if not isinstance(within, LayoutFormat):
+    if known is None or not known.is_text or not isinstance(within, LayoutFormat):
         return None
     micros = (row["occurred_at"] - _EPOCH) // timedelta(microseconds=1)
     text = within.write_line({**row, "occurred_at": micros})

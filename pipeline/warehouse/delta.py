@@ -16,7 +16,7 @@ from pathlib import Path
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
-from pipeline.schemas import Table
+from pipeline.table import Table
 from pipeline.warehouse.files import check_file, lay_tripwire
 
 DayFiles = dict[date | None, list[Path]]

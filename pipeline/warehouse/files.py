@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.dictionaries import codes_and_values, from_codes
-from pipeline.schemas import Table
+from pipeline.table import Table
 
 ROW_GROUP_ROWS = 65_536
 _FEW_VALUES = 1000

@@ -11,8 +11,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipeline.schemas import TABLES, Table
+from pipeline.schemas import TABLES
 from pipeline.settings import Settings
+from pipeline.table import Table
 
 
 def open_connection(settings: Settings) -> duckdb.DuckDBPyConnection:

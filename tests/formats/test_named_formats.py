@@ -152,7 +152,7 @@ def test_a_json_wrapper_is_taken_off(name: str, wrapped: dict[str, str]) -> None
 
 
 def test_the_catalogue_names_every_format() -> None:
-    names = {known.name.partition("+")[0] for known in known_formats(Settings())} | {"w3c"}
+    names = {known.name.partition("+")[0] for known in known_formats(Settings())} | {"w3c", "json"}
     assert names == set(CATALOGUE)
     assert {wrapper.name for wrapper in WRAPPERS} == set(WRAPPER_CATALOGUE)
     assert set(LINES) | {"caddy", "cloudflare"} >= {

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.build import build_days, build_directory, build_requests, build_whole, find_stale, stale_days
-from pipeline.ingest import IngestReport, ingest
+from pipeline.ingest import IngestReport, Progress, ingest
 from pipeline.settings import Settings
 from pipeline.warehouse import connect, open_run
 
@@ -29,17 +29,17 @@ class House:
         path.write_bytes(data)
         return path
 
-    def ingest(self) -> IngestReport:
+    def ingest(self, progress: Progress | None = None) -> IngestReport:
         """Read what is new, and publish the raw tables."""
         with open_run(self.settings) as run:
-            report = ingest(run, self.settings)
+            report = ingest(run, self.settings, progress)
             run.publish()
         return report
 
-    def run(self) -> IngestReport:
+    def run(self, progress: Progress | None = None) -> IngestReport:
         """Read what is new, build all that is stale, publish."""
         with open_run(self.settings) as run:
-            report = ingest(run, self.settings)
+            report = ingest(run, self.settings, progress)
             build_directory(run, self.settings)
             while find_stale(run):
                 build_requests(run, self.settings, stale_days(run, "requests"))

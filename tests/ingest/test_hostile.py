@@ -260,3 +260,11 @@ def test_an_endless_number_is_no_time_taken() -> None:
     assert known is not None
     assert "duration_ms" in known.parse_line(text)
     assert "duration_ms" not in known.parse_line(text.replace("0.020", "1" + "0" * 400))
+
+
+def test_a_line_that_looks_like_a_header_makes_no_other_format_of_a_file(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver("web/a.log", b"".join([*LINES[:3], b"#Fields: date time\n", *LINES[3:]]))
+    house.read()
+    house.assert_adds_up()
+    assert house.rows("select format, lines_kept, lines_rejected from ingested_files") == [("combined", len(LINES), 1)]

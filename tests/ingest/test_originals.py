@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,15 @@ def test_json_is_refused_and_says_so(tmp_path: Path) -> None:
     house.deliver("web1/a.log", b'{"time":"2026-03-02T10:00:00Z","remote_addr":"203.0.113.7","target":"/"}\n')
     house.ingest()
     with pytest.raises(OriginalError, match=r"web1/a.log is of format nginx_json"):
+        written(house, "web1/a.log")
+
+
+def test_text_inside_of_json_is_refused_too(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    packed = json.dumps({"log": line(1), "stream": "stdout", "time": "2026-03-02T10:00:01.1Z"})
+    house.deliver("web1/a.log", f"{packed}\n".encode() * 2)
+    house.ingest()
+    with pytest.raises(OriginalError, match=r"web1/a.log is of format docker:combined"):
         written(house, "web1/a.log")
 
 

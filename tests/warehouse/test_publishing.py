@@ -17,8 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipeline.schemas import TABLES, Table
+from pipeline.schemas import TABLES
 from pipeline.settings import SettingError, Settings, load_settings
+from pipeline.table import Table
 from pipeline.warehouse import (
     LockTimeoutError,
     SchemaError,

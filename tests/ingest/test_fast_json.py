@@ -1,0 +1,88 @@
+"""The fast path for JSON lines, against the exact path and for what it takes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.formats.json_lines import mapped_format
+from pipeline.ingest.blocks import Block
+from pipeline.ingest.fast_json import read_block
+from tests.ingest.test_hostile import assert_paths_agree
+
+WHO = {"visitor_id": "visitor_cookie", "user_id": "user_id", "business_id": "business_id"}
+
+FLAT = mapped_format({"time": "ts", "target": "uri", "status": "code", "duration_ms": "took", "ip": "ip"}, WHO)
+GOOD_NUMBERS = [
+    "0",
+    "7",
+    "200",
+    "-1",
+    "1.0",
+    "0.25",
+    "1.50",
+    "1e3",
+    "1E-3",
+    "2.5e+7",
+    "-0",
+    "-0.0",
+    "3 ",
+    "1" + "0" * 60,
+]
+BAD_NUMBERS = ["01", "1.", ".5", "+5", "0x10", "1_0", "1e", "2E+", "1.e5", "-", "NaN", "Infinity"]
+NUMBERS = st.sampled_from(GOOD_NUMBERS) | st.sampled_from(BAD_NUMBERS)
+TEXTS = st.sampled_from(['"a"', '"1"', '"2026-03-02T09:00:00Z"', '"2026-03-02"', '""', '"-"', '"a\\"1:2,"', '"\\\\"'])
+VALUES = NUMBERS | TEXTS | st.sampled_from(["null", "true", "false", "nul", "{}", "[1]", '{"a":1}', '":5,"'])
+OBJECTS = st.builds(
+    lambda first, gap, rest: f'{{"ts":{gap}{first}' + "".join(f",{gap}{key}:{gap}{rest[key]}" for key in rest) + "}",
+    st.sampled_from(["1772442005.25", "1772442005250", '"2026-03-02T09:00:05Z"', "1"]),
+    st.sampled_from(["", " ", "  "]),
+    st.dictionaries(
+        st.sampled_from(['"uri"', '"code"', '"took"', '"ip"', '"a"', '"b"', '":5,"', '"user_id"']), VALUES, max_size=5
+    ),
+)
+PLAIN = '{"ts":1772442005.25,"uri":"/a","code":200,"took":1.50,"ok":true,"at":"2026-03-02T09:00:00Z","none":null}'
+
+
+@settings(max_examples=600, deadline=None)
+@example(objects=[PLAIN, PLAIN.replace("true", "false")])
+@example(objects=['{"ts":1772442005,"uri":"/a","a":"x",":5,":1}'])
+@example(objects=['{"ts":1772442005,"uri":"a\\\\","code":200}', '{"ts":1772442005,"uri":"\\\\\\"","code":1}'])
+@example(objects=['{"ts":1772442005,"uri":"/a","quoted_1":true}'])
+@given(objects=st.lists(OBJECTS | st.just(PLAIN), min_size=1, max_size=5))
+def test_fast_path_agrees_with_the_exact_path_on_values_of_any_kind(objects: list[str]) -> None:
+    assert_paths_agree(Block("".join(f"{text}\n" for text in objects).encode(), 1000), FLAT)
+
+
+def test_numbers_and_literals_take_the_fast_path() -> None:
+    block = Block(f"{PLAIN}\n{PLAIN.replace('true', 'false')}\n".encode(), 0)
+    table, care = read_block(block, FLAT, block.blank())
+    assert not care.any()
+    assert table["status"].to_pylist() == [200, 200]
+    assert table["extra"].to_pylist()[1] == '{"at": "2026-03-02T09:00:00Z", "ok": false}'
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ['{"ts":1772442005,"uri":"/b","nested":{"a":1}}', '{"ts":1772442005,"uri":"/b","took":01}', '{"ts":1,"uri":}'],
+)
+def test_an_odd_line_takes_the_exact_path_alone(odd: str) -> None:
+    block = Block(f"{PLAIN}\n{odd}\n{PLAIN}\n".encode(), 0)
+    table, care = read_block(block, FLAT, block.blank())
+    assert care.tolist() == [False, True, False]
+    assert table["line_offset"].to_pylist() == [0, len(PLAIN) + len(odd) + 2]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"time": "ts", "path": "uri"},  # a target in two parts
+        {"time": "ts", "target": "at.uri"},  # inside of an object
+        {"time": "ts", "request": "uri"},
+    ],
+)
+def test_what_the_fast_path_cannot_read_it_does_not_take(fields: dict[str, str]) -> None:
+    assert not mapped_format(fields, WHO).is_flat
+    line = '{"ts":1772442005,"uri":"/a","at.uri":"/b","query":"c=d"}'
+    assert_paths_agree(Block(f"{line}\n".encode(), 0), mapped_format(fields, WHO))
