@@ -6,11 +6,12 @@ How lines are parsed or compared does not belong here.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date, datetime
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ from pipeline.schemas import INGESTED_FILES
 HEAD_BYTES = 1024
 
 
-@dataclass
+@dataclass(slots=True)
 class LedgerEntry:
     """One row of `ingested_files`; attributes are its columns."""
 
@@ -69,19 +70,24 @@ class Ledger:
     """The entries of `ingested_files`, in memory: one for a file, so thousands a year."""
 
     def __init__(self, entries: Iterable[LedgerEntry]) -> None:
-        self._entries = {entry.file_id: entry for entry in entries}
+        self._entries: dict[str, LedgerEntry] = {}
+        self._by_head: dict[tuple[str, int], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for entry in entries:
+            self.put(entry)
 
     @classmethod
     def from_files(cls, paths: Iterable[Path]) -> Ledger:
         """Read it from the table's live files."""
-        names = {field.name for field in fields(LedgerEntry)}
-        rows = [row for path in paths for row in pq.read_table(path, partitioning=None).to_pylist()]
-        return cls(LedgerEntry(**{name: row[name] for name in names & set(row)}) for row in rows)
+        return cls(entry for path in paths for entry in _entries(pq.read_table(path, partitioning=None)))
 
     def to_table(self) -> pa.Table:
         """Return all entries as rows of `ingested_files`, sorted by file_id."""
-        rows: list[dict[str, Any]] = [asdict(self._entries[key]) for key in sorted(self._entries)]
-        return pa.Table.from_pylist(rows, schema=INGESTED_FILES.schema)
+        entries = [self._entries[file_id] for file_id in sorted(self._entries)]
+        columns = [
+            pa.array(map(attrgetter(field.name), entries), field.type, size=len(entries))
+            for field in INGESTED_FILES.schema
+        ]
+        return pa.table(columns, schema=INGESTED_FILES.schema)
 
     def __iter__(self) -> Iterator[LedgerEntry]:
         """Iterate over the entries."""
@@ -98,10 +104,13 @@ class Ledger:
     def put(self, entry: LedgerEntry) -> None:
         """Add an entry, or replace the one of its file_id."""
         self._entries[entry.file_id] = entry
+        self._by_head[entry.source, entry.head_bytes][entry.head_hash].add(entry.file_id)
 
     def drop(self, file_id: str) -> None:
         """Forget an entry."""
-        self._entries.pop(file_id, None)
+        entry = self._entries.pop(file_id, None)
+        if entry is not None:
+            self._by_head[entry.source, entry.head_bytes][entry.head_hash].discard(file_id)
 
     def of_source(self, source: str) -> list[LedgerEntry]:
         """The entries of one source."""
@@ -109,16 +118,19 @@ class Ledger:
 
     def candidates(self, source: str, head: bytes) -> list[LedgerEntry]:
         """Entries whose first bytes a file has too; the one read furthest first."""
-        hashes: dict[int, str] = {}
-        found = []
-        for entry in self._entries.values():
-            if entry.source != source or not 0 < entry.head_bytes <= len(head):
-                continue
-            if entry.head_bytes not in hashes:
-                hashes[entry.head_bytes] = content_hash(head[: entry.head_bytes])
-            if hashes[entry.head_bytes] == entry.head_hash:
-                found.append(entry)
+        found = [
+            self._entries[file_id]
+            for (of_source, length), heads in self._by_head.items()
+            if of_source == source and 0 < length <= len(head)
+            for file_id in heads.get(content_hash(head[:length]), ())
+        ]
         return sorted(found, key=lambda entry: (-entry.bytes_read, entry.file_id))
+
+
+def _entries(table: pa.Table) -> Iterator[LedgerEntry]:
+    names = [field.name for field in fields(LedgerEntry) if field.name in table.column_names]
+    for values in zip(*(table[name].to_pylist() for name in names), strict=True):
+        yield LedgerEntry(**dict(zip(names, values, strict=True)))
 
 
 def content_hash(data: bytes) -> str:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
@@ -166,9 +166,13 @@ class ObjectPrefix:
 
     @cached_property
     def _store(self) -> Any:
-        from s3fs import S3FileSystem  # takes half a second to import, which folders need not wait for
+        from aiobotocore.session import get_session  # with s3fs half a second, which folders need not wait for
+        from s3fs import S3FileSystem
 
+        session = get_session()
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_instant)
         return S3FileSystem(
+            session=session,
             skip_instance_cache=True,
             use_listings_cache=False,
             config_kwargs={"connect_timeout": 10, "read_timeout": 60, "retries": {"mode": "standard"}},
@@ -273,6 +277,16 @@ class ObjectPrefix:
             hint = _HINTS.get(code) or (_HINTS["Refused"] if isinstance(error, PermissionError) else "")
             said = f"{what}: {_sentence(error)}" + (f"; {hint}" if hint else "")
             raise type(error)(said) from error
+
+
+def _instant(text: str) -> datetime:
+    """Read an instant of an answer; botocore's own way takes three quarters of the time of a listing."""
+    from botocore.utils import parse_timestamp
+
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return parse_timestamp(text)
 
 
 _HINTS = {
