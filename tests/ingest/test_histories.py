@@ -86,6 +86,7 @@ def assert_all_happened(done: Counter[str], histories: int) -> None:
         assert done[kind] >= histories // 20, (kind, done)
 
 
+@pytest.mark.slow
 def test_any_history_gives_the_tables_of_the_plain_delivery(workers: ProcessPoolExecutor) -> None:
     """The same histories each time; other ones are for the slow test."""
     done: Counter[str] = Counter()
