@@ -26,7 +26,7 @@ from tests.ingest.true_logs import true_log
 
 STEPS_A_READING = 3
 SHARE_DAYS = 6  # services whose logs are of the same days; others' files need not be looked at
-OF_FILES = {"ingested_files", "landing_files", "duplicate_lines"}
+OF_FILES = {"ingested_files", "landing_files", "duplicate_lines", "blank_lines"}
 
 
 @dataclass(frozen=True)
