@@ -78,7 +78,7 @@ class _View(io.RawIOBase):
         """Where the next byte is."""
         return self._position
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed names it Buffer
         """Read into a buffer; 0 at the end."""
         self._file.seek(self._position)
         count = self._file.readinto(buffer)

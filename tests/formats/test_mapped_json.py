@@ -74,7 +74,7 @@ SHAPES: dict[str, tuple[dict[str, str], dict[str, object], dict[str, object]]] =
 
 
 def settings(**source: object) -> Settings:
-    return Settings(sources={"app": SourceSettings(**source)})  # type: ignore[arg-type]
+    return Settings(sources={"app": SourceSettings(**source)})  # type: ignore[arg-type]  # wrong ones too
 
 
 @pytest.mark.parametrize("name", SHAPES)

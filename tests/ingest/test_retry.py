@@ -22,7 +22,7 @@ def odd(second: int) -> str:
 
 def again(house: House, **more: object) -> RetryReport:
     with open_run(house.settings) as run:
-        report = retry(run, house.settings, **more)  # type: ignore[arg-type]
+        report = retry(run, house.settings, **more)  # type: ignore[arg-type]  # passed on as they are
         run.publish()
     house.assert_adds_up()
     return report
