@@ -162,5 +162,6 @@ def _summary(entry: LedgerEntry) -> str:
 
 def _forget_outgrown(ledger: Ledger, known: KnownFiles, rows: Sequence[dict[str, object]]) -> None:
     """Drop entries of files of which no line was read and which have since grown into another entry."""
-    for file_id in known.without({entry.file_id for entry in ledger if entry.bytes_read == 0}, rows):
+    empty = {entry.file_id for entry in ledger if entry.bytes_read == 0 and entry.lines_read == 0}
+    for file_id in known.without(empty, rows):
         ledger.drop(file_id)

@@ -1,29 +1,35 @@
-"""The fast path for JSON lines: a block through Arrow's reader, meanings once per distinct value.
+"""The fast path for JSON lines: those written alike as CSV with quotes between the columns, meanings once per value.
 
 Lines it cannot vouch for are named, not guessed: they take the exact path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json
+import pyarrow.csv
 
 from pipeline.dictionaries import codes_and_values, from_codes
 from pipeline.formats.fields import NUMBERS
-from pipeline.formats.json_lines import JsonFormat
+from pipeline.formats.json_lines import ABSENT, JsonFormat
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.columns import line_table
-from pipeline.ingest.fast_fields import further_columns, number_column, time_columns
-from pipeline.ingest.json_scalars import quote_numbers
+from pipeline.ingest.fast_fields import Taken, further_columns, number_column, time_columns
+from pipeline.ingest.json_shapes import ESCAPED, QUOTE, Shape, find_shape, hide_escapes, unescape
 
-_UNICODE_ESCAPE = b"\\u"  # may be NUL, or half of a pair that has no other half
+_MOST_MISFITS = 16  # shapes of hardly a line, after which the rest of a block is left to the exact path
+_FEW_LINES = 8
+_DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+_NUMBER = r"\A-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\z"
+_LITERALS = pa.array(["true", "false"])
+_SPACES = b" " * 8
 
 Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
 
 
 def read_block(block: Block, known: JsonFormat, skip: Mask) -> tuple[pa.Table, Mask]:
@@ -37,94 +43,143 @@ def read_block(block: Block, known: JsonFormat, skip: Mask) -> tuple[pa.Table, M
     Returns:
         Columns of LINE_SCHEMA for the lines it vouches for, in order, and which further lines need the exact path.
     """
-    care = skip | ~_braced(block) | block.holding(_UNICODE_ESCAPE)
-    plain = np.flatnonzero(~care)
-    if not len(plain):
+    care = skip | _holding_controls(block)
+    hidden = Block(hide_escapes(block.data), block.offset)
+    read = []
+    for shape, lines in _shapes(hidden, np.flatnonzero(~care)):
+        is_chosen = np.zeros(len(block), dtype=np.bool_)
+        is_chosen[lines] = True
+        columns, vouched = _columns(_as_csv(hidden.without(~is_chosen), shape), shape, known, len(lines))
+        columns["line_offset"] = pa.array(block.starts[lines] + block.offset)
+        read.append(line_table(columns, len(lines)).filter(pa.array(vouched)))
+    if not read:
         return line_table({}, 0), ~skip
-    data, unread = quote_numbers(block.without(care))
-    if unread.any():
-        data = Block(data, 0).without(unread)
-        care[plain[unread]] = True
-        plain = plain[~unread]
-    table = _read(data, known) if len(plain) else None
-    if table is None or table.num_rows != len(plain):
-        return line_table({}, 0), ~skip
-    columns, vouched = _meanings(table, known)
-    columns["line_offset"] = pa.array(block.starts[plain] + block.offset)
-    parsed = line_table(columns, len(plain))
-    if not vouched.all():
-        parsed = parsed.filter(pa.array(vouched))
-        care[plain[~vouched]] = True
-    return parsed, care & ~skip
+    table = read[0]
+    if len(read) > 1:
+        table = pa.concat_tables(read).unify_dictionaries()
+        table = table.take(pa.array(np.argsort(table["line_offset"].to_numpy(), kind="stable")))
+    left = ~skip
+    left[np.searchsorted(block.starts, table["line_offset"].to_numpy() - block.offset)] = False
+    return table, left
 
 
-def _read(data: bytes, known: JsonFormat) -> pa.Table | None:
-    """Read objects as columns of texts, or of booleans where a key has no others; None where that cannot be."""
-    texts = dict.fromkeys(known.keys, pa.string())
-    try:
-        table = _as_json(data, texts)
-        moments = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
-        if moments:  # texts that Arrow takes for more
-            table = _as_json(data, texts | dict.fromkeys(moments, pa.string()))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
-    is_read = all(field.type in (pa.string(), pa.bool_(), pa.null()) for field in table.schema)
-    return table if is_read else None
+def _holding_controls(block: Block) -> Mask:
+    """Lines that hold a control character, which JSON does not allow."""
+    chars = np.frombuffer(block.data, dtype=np.uint8)
+    places = np.flatnonzero((chars < 32) & (chars != 10) & (chars != 13))
+    holding = np.zeros(len(block), dtype=np.bool_)
+    holding[np.searchsorted(block.starts, places, side="right") - 1] = True
+    return holding
 
 
-def _as_json(data: bytes, kinds: Mapping[str, pa.DataType]) -> pa.Table:
-    return pyarrow.json.read_json(
+def _shapes(block: Block, lines: Places) -> Iterator[tuple[Shape, Places]]:
+    """Part lines by how they are written; those that hardly any other line is like are left out."""
+    chars = block.data + _SPACES
+    quotes = np.flatnonzero(np.frombuffer(block.data, dtype=np.uint8) == QUOTE[0])
+    firsts = np.searchsorted(quotes, block.starts)
+    counts = np.diff(np.append(firsts, len(quotes)))
+    misfits = 0
+    while len(lines) and misfits < _MOST_MISFITS:
+        count = counts[lines[0]]
+        shape = find_shape(block.line(int(lines[0])))
+        is_shaped = counts[lines] == count
+        if shape is not None:
+            alike = lines[is_shaped]
+            places = quotes[firsts[alike][:, None] + np.arange(count)]
+            is_shaped[is_shaped] = shape.fits(chars, block.starts[alike], block.ends[alike], places)
+            yield shape, lines[is_shaped]
+        else:
+            is_shaped = np.arange(len(lines)) == 0
+        misfits += int(is_shaped.sum()) < _FEW_LINES
+        lines = lines[~is_shaped]
+
+
+def _as_csv(data: bytes, shape: Shape) -> pa.Table:
+    """Read lines of a shape as CSV rows, of which only the values' columns are made."""
+    names = [str(number) for number in range(len(shape.parts))]
+    chosen = [str(member.part) for member in shape.members]
+    return pyarrow.csv.read_csv(
         pa.BufferReader(data),
-        read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=len(data) + 1),
-        parse_options=pyarrow.json.ParseOptions(
-            explicit_schema=pa.schema(list(kinds.items())), unexpected_field_behavior="infer"
+        read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(data) + 1),
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter=QUOTE.decode(), quote_char=False, double_quote=False, ignore_empty_lines=False
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(
+            include_columns=chosen,
+            column_types=dict.fromkeys(chosen, _DICTIONARY),
+            auto_dict_max_cardinality=1 << 30,
+            check_utf8=False,
         ),
     )
 
 
-def _braced(block: Block) -> Mask:
-    """Lines that begin with { and end with }: one object on one line, as far as a glance can tell."""
-    chars = np.frombuffer(block.data, dtype=np.uint8)
-    last = np.maximum(block.ends - 1, 0)
-    return np.logical_and(chars[block.starts] == ord("{"), chars[last] == ord("}"))
-
-
-def _is_null(field: pa.Field) -> bool:
-    return bool(pa.types.is_null(field.type))
-
-
-def _encoded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    """Take a column apart into codes and distinct values; texts that mean absence become null."""
-    if pa.types.is_boolean(column.type):
-        return codes_and_values(column)
-    codes, values = codes_and_values(column.cast(pa.string()).combine_chunks().dictionary_encode())
-    absent = pc.is_in(values, pa.array(["", "-"])).to_numpy(zero_copy_only=False)
-    if absent.any():
-        hidden = np.append(absent, False)[codes]
-        codes = np.where(hidden, -1, codes).astype(np.int32)
-    return codes, values
-
-
-def _meanings(table: pa.Table, known: JsonFormat) -> tuple[dict[str, pa.Array], Mask]:
+def _columns(table: pa.Table, shape: Shape, known: JsonFormat, rows: int) -> tuple[dict[str, pa.Array], Mask]:
+    """Read values as what their keys say."""
     columns: dict[str, pa.Array] = {}
-    vouched = np.ones(table.num_rows, dtype=np.bool_)
-    for key, name in known.keys.items():
-        taken = _encoded(table[key])
-        if not (taken[0] >= 0).any():
-            if name in known.needed:
-                vouched[:] = False
+    vouched = np.ones(rows, dtype=np.bool_)
+    further: dict[str, Taken] = {}
+    names = set()
+    for member in shape.members:
+        column = table[str(member.part)]
+        is_text = member.before is None
+        taken = _texts(column, vouched) if is_text else _scalars(column, member.before or b"", member.after, vouched)
+        key = member.key.decode()
+        name = known.keys.get(key)
+        if name is None:
+            further[key] = taken
+            continue
+        names.add(name)
+        if pa.types.is_boolean(taken[1].type) or name == "request":
+            vouched &= taken[0] < 0
         elif name == "time":
             columns |= time_columns(name, taken, vouched)
+            vouched &= taken[0] >= 0
         elif name in NUMBERS:
-            column, numbers = number_column(name, taken, vouched)
-            columns[column] = numbers
-        elif name == "request":
-            vouched &= taken[0] < 0
+            column_name, numbers = number_column(name, taken, vouched)
+            columns[column_name] = numbers
         else:
             if name in known.needed:
                 vouched &= taken[0] >= 0
             columns[name] = from_codes(*taken)
-    further = [field.name for field in table.schema if field.name not in known.keys and not _is_null(field)]
-    if further:
-        columns |= further_columns({name: _encoded(table[name]) for name in further}, table.num_rows)
+    if not set(known.needed) <= names:
+        vouched[:] = False
+    told = {key: taken for key, taken in further.items() if (taken[0] >= 0).any()}
+    if told:
+        columns |= further_columns(told, rows)
     return columns, vouched
+
+
+def _texts(column: pa.ChunkedArray, vouched: Mask) -> Taken:
+    """Take a column of texts apart; those that mean absence are null."""
+    codes, values = codes_and_values(column)
+    is_escaped = pc.match_substring_regex(values, ESCAPED).to_numpy(zero_copy_only=False)
+    if is_escaped.any():
+        read = [unescape(text) if is_so else text for text, is_so in zip(values.to_pylist(), is_escaped, strict=True)]
+        is_read = np.array([text is not None for text in read], dtype=np.bool_)
+        vouched &= is_read[codes]
+        encoded = pa.array([text or "" for text in read], pa.string()).dictionary_encode()
+        codes, values = encoded.indices.to_numpy().astype(np.int32)[codes], encoded.dictionary
+    return _without(codes, values, pa.array(ABSENT))
+
+
+def _scalars(column: pa.ChunkedArray, before: bytes, after: bytes, vouched: Mask) -> Taken:
+    """Take a column of numbers, or of literals, apart: numbers are texts as they are written, null is absent."""
+    codes, values = codes_and_values(column)
+    is_framed = pc.and_(pc.starts_with(values, before.decode()), pc.ends_with(values, after.decode()))
+    bare = pc.utf8_slice_codeunits(values, start=len(before), stop=-len(after))
+    is_null = pc.equal(bare, "null")
+    is_literal = pc.is_in(bare, _LITERALS)
+    is_number = pc.match_substring_regex(bare, _NUMBER)
+    has_literals = pc.any(is_literal).as_py()
+    is_one_kind = pc.or_(is_null, is_literal if has_literals else is_number)
+    vouched &= pc.and_(is_framed, is_one_kind).to_numpy(zero_copy_only=False)[codes]
+    if has_literals:
+        codes, bare = _without(codes, bare, pa.array(["null"]))
+        return codes, pc.equal(bare, "true")
+    return _without(codes, bare, pa.array(["null"]))
+
+
+def _without(codes: npt.NDArray[np.int32], values: pa.Array, absent: pa.Array) -> Taken:
+    """Make values that mean absence null."""
+    is_absent = pc.is_in(values, absent).to_numpy(zero_copy_only=False)
+    return (np.where(is_absent[codes], -1, codes).astype(np.int32) if is_absent.any() else codes), values

@@ -160,12 +160,12 @@ class LineReader:
         rows: list[dict[str, Any]] = read_rows(self._paths("raw_requests", at.date(), at.date()), wanted).to_pylist()
         return rows
 
-    def instant_of_first_line(self, entry: LedgerEntry, day: date) -> datetime | None:
-        """When a file's first line was, where that is kept; of its many columns only this is read."""
+    def first_line(self, entry: LedgerEntry, day: date) -> tuple[datetime, int] | None:
+        """Instant and hash of a file's first line, where that is kept or a copy; of its many columns only these."""
         wanted = (pc.field("file_id") == entry.file_id) & (pc.field("line_offset") == 0)
-        found = read_rows(self._paths("raw_requests", day, day), wanted, ["occurred_at"])["occurred_at"]
-        at: datetime | None = found[0].as_py() if len(found) else None
-        return at
+        paths = [path for table in _TAKEN for path in self._paths(table, day, day)]
+        found = read_rows(paths, wanted, ["occurred_at", "line_hash"]).to_pylist()
+        return (found[0]["occurred_at"], found[0]["line_hash"]) if found else None
 
     @property
     def _is_of_files(self) -> pc.Expression:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
+import zlib
 from itertools import permutations
 from pathlib import Path
 
@@ -23,6 +25,12 @@ def line(second: int, client: int = 7, target: str = "/") -> bytes:
     agent = AGENTS[client % 2]
     request = f'[02/Mar/2026:{clock} +0000] "GET {target} HTTP/1.1" 200 {second}'
     return f'203.0.113.{client} - - {request} "-" "{agent}"\n'.encode()
+
+
+def json_line(second: int) -> bytes:
+    clock = f"{10 + second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+    told = {"bytes_sent": second, "time": f"2026-03-02T{clock}Z", "remote_addr": "203.0.113.7", "target": "/"}
+    return json.dumps(told).encode() + b"\n"
 
 
 LINES = [line(second, client=7 + second % 3, target=f"/clients/{second % 5}") for second in range(0, 600, 13)]
@@ -303,6 +311,22 @@ def test_two_files_that_lack_their_last_newline_both_get_it(tmp_path: Path) -> N
     assert house.rows("select count(*) from requests") == [(5,)]
 
 
+def test_newline_of_another_file_does_not_end_the_line_of_a_half_uploaded_one(tmp_path: Path) -> None:
+    """Its lines would stay behind when the rest arrives and the file is known to be another."""
+    house = House(tmp_path)
+    house.deliver("web/a.log", WHOLE[:1000])
+    house.deliver("web/b.log", b"\n" + line(2))
+    house.read()
+    packed = gzip.compress(WHOLE)
+    cut = next(cut for cut in range(len(packed)) if zlib.decompressobj(31).decompress(packed[:cut]) == LINES[0][:-1])
+    house.deliver("web/upload.gz", packed[:cut])
+    house.read()
+    house.assert_adds_up()
+    house.deliver("web/upload.gz", packed)
+    house.read()
+    house.assert_adds_up()
+
+
 def test_address_put_together_wrongly_is_put_right(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.deliver("web/a.log", line(1) + line(2, client=71)[:9])
@@ -317,6 +341,44 @@ def test_address_put_together_wrongly_is_put_right(tmp_path: Path) -> None:
         ("203.0.113.9", 5),
         ("203.0.113.7", 6),
     ]
+
+
+def test_two_files_cut_within_the_same_address_are_both_known_as_parts(tmp_path: Path) -> None:
+    """The second is a copy of the first, which must not become the kept line once the first is known as a part."""
+    house = House(tmp_path)
+    house.deliver("web/a.log", line(2)[4:] + line(3) + line(40))
+    house.read()
+    house.deliver("web/b.gz", gzip.compress(line(2)[4:] + line(3)))
+    house.read()
+    house.deliver("web/whole.log", line(1) + line(2) + line(3))
+    house.read()
+    house.assert_adds_up()
+    assert house.rows("select count(distinct ip), count(*) from requests") == [(1, 4)]
+
+
+def test_last_line_that_was_taken_for_a_part_of_a_later_one_is_completed(tmp_path: Path) -> None:
+    """That later line's instant is not the file's: what completes the last line comes hours before it."""
+    house = House(tmp_path)
+    house.deliver("web/a.gz", gzip.compress(json_line(1) + json_line(2)[:5]))
+    house.read()
+    house.deliver("web/c.log", json_line(9_999)[-25:] + json_line(10_000))  # may be the end of the line of second 1
+    house.read()
+    house.deliver("web/b.log", json_line(2)[5:] + json_line(3) + json_line(9_999) + json_line(10_000))
+    house.read()
+    house.assert_adds_up()
+    assert house.rows("select bytes_sent from requests order by 1") == [(1,), (2,), (3,), (9_999,), (10_000,)]
+
+
+def test_beginning_of_a_line_is_known_by_the_end_that_is_a_copy(tmp_path: Path) -> None:
+    """Every JSON line begins like that, and the line stands alone in its file: only its other part tells."""
+    house = House(tmp_path)
+    house.deliver("web/a.gz", gzip.compress(json_line(1) + json_line(2)[:5]))
+    house.deliver("web/b.log", json_line(2)[5:] + json_line(3))
+    house.deliver("web/whole.log", json_line(2))
+    house.read()
+    house.assert_adds_up()
+    assert house.rows("select count(*) from requests") == [(3,)]
+    assert house.rows("select * from rejected_lines") == []
 
 
 def test_two_servers_are_two_sources(tmp_path: Path) -> None:
