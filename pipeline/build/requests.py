@@ -27,7 +27,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse import Run
 from pipeline.warehouse.files import ROW_GROUP_ROWS
 
-PIECE_ROWS = 4 * ROW_GROUP_ROWS
+PIECE_ROWS = 2 * ROW_GROUP_ROWS
 _SORTED_ROWS = 4_000_000  # keys of a day that are sorted at once
 FILE_ROWS = 4 * ROW_GROUP_ROWS
 CACHE = "_cache"

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
 
+import pyarrow as pa
+
 from pipeline.ingest.day_files import DayWriter, Run, now
 from pipeline.ingest.landing import KnownFiles, LandedFile, changed_files, landed_stream, reopened
 from pipeline.ingest.ledger import Ledger, LedgerEntry
@@ -135,6 +137,7 @@ def _read(
     finally:
         reader.close()
         writer.close()
+        pa.default_memory_pool().release_unused()  # what follows asks for pieces of other sizes
     report.days = sorted(writer.days)
     if report.files:
         run.replace("ingested_files", {None: [run.write("ingested_files", None, ledger.to_table())]})

@@ -270,7 +270,11 @@ class Block:
 
     @cached_property
     def _newlines(self) -> Offsets:
-        return np.flatnonzero(np.frombuffer(self.data, dtype=np.uint8) == _NEWLINE).astype(np.int64)
+        return self.places(_NEWLINE)
+
+    def places(self, char: int) -> Offsets:
+        """Where a byte is."""
+        return np.flatnonzero(np.frombuffer(self.data, dtype=np.uint8) == char)
 
     @cached_property
     def starts(self) -> Offsets:
@@ -307,7 +311,7 @@ class Block:
         """Which lines only the exact path may read: with a NUL, a stray return or a BOM, not UTF-8, or too long."""
         lengths = self.ends - self.starts
         care = (lengths > LONGEST_LINE) | self.holding(b"\0")
-        if BYTE_ORDER_MARK in self.data:
+        if BYTE_ORDER_MARK[:1] in self.data:
             care |= self.starting_with(BYTE_ORDER_MARK)
         if b"\r" in self.data:
             care |= self.holding(b"\r", inside_only=True)
@@ -324,15 +328,17 @@ class Block:
 
     def holding(self, text: bytes, inside_only: bool = False) -> Mask:
         """Which lines hold one or two bytes; on demand not just before their newline."""
-        if text not in self.data:
-            return np.zeros(len(self), dtype=np.bool_)
-        chars = np.frombuffer(self.data, dtype=np.uint8)
-        here = chars == text[0]
+        holding = np.zeros(len(self), dtype=np.bool_)
+        if text[:1] not in self.data:  # far quicker than to look for two
+            return holding
+        places = self.places(text[0])
         if len(text) > 1:
-            here[:-1] &= chars[1:] == text[1]
+            places = places[np.frombuffer(self.data, dtype=np.uint8)[places + 1] == text[1]]
+        lines = np.searchsorted(self._newlines, places)
         if inside_only:
-            here[self.ends[self.ends < self._newlines]] = False
-        return np.logical_or.reduceat(here, self.starts)
+            lines = lines[places < self.ends[lines]]
+        holding[lines] = True
+        return holding
 
     def _not_utf8(self) -> Mask:
         chars = np.frombuffer(self.data, dtype=np.uint8)
@@ -391,7 +397,7 @@ _MOST_LINES = 1 << 17
 
 def _blocks(data: bytes, offset: int) -> Iterator[Block]:
     """Make whole lines a block, or several where they are so short that they are very many."""
-    if data.count(b"\n") <= _MOST_LINES:
+    if np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE) <= _MOST_LINES:  # quicker than to count
         yield Block(data, offset)
         return
     ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)[_MOST_LINES - 1 :: _MOST_LINES] + 1

@@ -76,9 +76,12 @@ def _with_escaped_quotes_hidden(block: Block) -> tuple[Block, Mask]:
         line that holds the other byte could not be told apart.
     """
     unhidable = block.holding(b"\\\\") | block.holding(_HIDDEN)
-    if _ESCAPED not in block.data:
+    if _ESCAPED[:1] not in block.data:
         return block, unhidable
-    return Block(block.data.replace(_ESCAPED, b"\\" + _HIDDEN), block.offset), unhidable
+    chars = np.frombuffer(block.data, dtype=np.uint8).copy()
+    after = block.places(_ESCAPED[0]) + 1
+    chars[after[chars[after] == _QUOTE]] = _HIDDEN[0]
+    return Block(chars.tobytes(), block.offset), unhidable
 
 
 def _texts(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
