@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.build.differences import ColumnDifference, DayDifference, Differences
-from pipeline.build.requests import derive_days
+from pipeline.build.requests import derive_days, files_without_user_agents
 from pipeline.build.stale import State, stale_days, today
 from pipeline.enrich import enrichment_version, open_geo
 from pipeline.schemas import REQUESTS
@@ -149,7 +149,8 @@ class Rederivation:
         """
         state = StagedState(self._settings)
         raw, before = state.files("raw_requests"), state.files("requests")
-        derived = derive_days(self._settings, self._geo, {day: raw[day] for day in days}, self._write)
+        silent = files_without_user_agents(state, self._settings)
+        derived = derive_days(self._settings, self._geo, silent, {day: raw[day] for day in days}, self._write)
         for day, files, _ in derived:
             self._check_geo()
             found = self._differences.compare(day, before[day], files)

@@ -5,10 +5,10 @@ Files of a day are independent of each other, so that a day of any size takes th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.build.stale import fingerprint, note_built
+from pipeline.build.stale import State, fingerprint, note_built
 from pipeline.dictionaries import codes_and_values
 from pipeline.enrich import RAW_COLUMNS, Enricher, GeoDatabase, Rows, UserAgentCache, open_geo
 from pipeline.enrich.visitors import hex_texts
+from pipeline.formats import format_as_read, has_place_for
 from pipeline.ingest.line_hash import hash_texts, mix
 from pipeline.schemas import RAW_REQUESTS
 from pipeline.settings import Settings
@@ -58,7 +59,8 @@ def build_requests(
     built: dict[date | None, list[Path]] = {}
     files = {"raw_requests": run.files("raw_requests")}
     raw = {day: files["raw_requests"].get(day, []) for day in days}
-    for day, paths, count in derive_days(settings, open_geo(settings), raw, partial(run.write, "requests")):
+    silent = files_without_user_agents(run, settings)
+    for day, paths, count in derive_days(settings, open_geo(settings), silent, raw, partial(run.write, "requests")):
         built[day], rows[day] = paths, count
         note_built(run, "requests", day, fingerprint(files, "requests", day))
         if progress:
@@ -67,14 +69,41 @@ def build_requests(
     return rows
 
 
+def files_without_user_agents(state: State, settings: Settings) -> set[str]:
+    """Find the log files whose lines have no place for a user agent, so that none on a line tells nothing.
+
+    Args:
+        state: a run, or a look at a state.
+        settings: what formats need.
+
+    Returns:
+        Their `file_id`s.
+    """
+    names = ["file_id", "format", "source", "format_state"]
+    tables = [pq.read_table(path, columns=names, partitioning=None) for path in state.files("ingested_files")[None]]
+    columns = [pa.concat_tables(tables)[name].to_pylist() for name in names]
+
+    @cache
+    def is_silent(name: str | None, source: str, format_state: str | None) -> bool:
+        known = format_as_read(name, source, settings, format_state)
+        return known is not None and not has_place_for(known, "user_agent")
+
+    return {file_id for file_id, *told in zip(*columns, strict=True) if is_silent(*told)}
+
+
 def derive_days(
-    settings: Settings, geo: GeoDatabase | None, raw: Mapping[date, Sequence[Path]], write: Write
+    settings: Settings,
+    geo: GeoDatabase | None,
+    silent_files: Set[str],
+    raw: Mapping[date, Sequence[Path]],
+    write: Write,
 ) -> Iterator[tuple[date, list[Path], int]]:
     """Derive days of `requests` from their raw rows.
 
     Args:
         settings: what enrichment needs.
         geo: the database of places.
+        silent_files: log files of `files_without_user_agents`.
         raw: files of `raw_requests` by day.
         write: puts rows of a day into a file of its own; is called from several threads.
 
@@ -82,7 +111,7 @@ def derive_days(
         Each day, its files in the order in which they were asked for, and how many rows they have.
     """
     user_agents = UserAgentCache(settings.warehouse / CACHE)
-    enricher = Enricher(settings, geo, user_agents)
+    enricher = Enricher(settings, geo, user_agents, silent_files)
     with (
         ThreadPoolExecutor(3, thread_name_prefix="read") as readers,
         ThreadPoolExecutor(settings.threads, thread_name_prefix="write") as writers,

@@ -24,7 +24,7 @@ def bot_signals(user_agents: Sequence[str | None], clients: Sequence[Client | No
     """Name the signals that user agents' senders are programs.
 
     Args:
-        user_agents: as written; None or empty where the request had none.
+        user_agents: as written; None or empty where the line has none. Whether its log could tell one is not seen here.
         clients: their parsed meanings; None where there is none.
 
     Returns:

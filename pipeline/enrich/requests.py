@@ -5,15 +5,17 @@ Ids and files are made where days are built; this room sees a chunk of rows and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.dictionaries import Codes, codes_and_values
 from pipeline.enrich.addresses import NOWHERE, GeoDatabase, client_address
 from pipeline.enrich.bots import bot_signals
-from pipeline.enrich.distinct import Coded, Meanings, Pairs, Rows, Texts, each
+from pipeline.enrich.distinct import NONE, Coded, Meanings, Pairs, Rows, Texts, each
 from pipeline.enrich.referrers import referrer_origin
 from pipeline.enrich.targets import UTM, read_kind, read_target
 from pipeline.enrich.user_agents import UserAgentCache
@@ -42,7 +44,7 @@ _CLIENT = ("browser", "browser_version", "os", "os_version", "device", "device_t
 # What a target says that is no column: it makes columns together with other values.
 _ASKED, _PAID = "asked for", "paid"
 
-RAW_COLUMNS = (*_NUMBERS, *_TEXTS)
+RAW_COLUMNS = ("file_id", *_NUMBERS, *_TEXTS)
 
 Value = str | None
 
@@ -57,13 +59,20 @@ class Enricher:
         held: how many rows were added and not taken yet.
     """
 
-    def __init__(self, settings: Settings, geo: GeoDatabase | None, user_agents: UserAgentCache) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        geo: GeoDatabase | None,
+        user_agents: UserAgentCache,
+        silent_files: Set[str] = frozenset(),
+    ) -> None:
         """Prepare.
 
         Args:
             settings: own hosts, proxies, API and event paths, route rules, the key for pseudonyms.
             geo: the database of places; None leaves them null.
             user_agents: meanings of user agents seen before.
+            silent_files: log files whose lines have no place for a user agent: none on a line is no sign of a bot.
         """
         self.version = enrichment_version(settings, geo)
         self.held = 0
@@ -71,6 +80,8 @@ class Enricher:
         self._known = _Known(self._rules)
         self._plain: list[dict[str, pa.ChunkedArray]] = []
         self._numbers: list[dict[str, Codes]] = []
+        self._untold: list[npt.NDArray[np.bool_]] = []
+        self._silent_files = pa.array(sorted(silent_files), pa.string())
 
     @property
     def is_full(self) -> bool:
@@ -85,7 +96,12 @@ class Enricher:
         """
         self._plain.append({name: raw[name] for name in _NUMBERS})
         self._numbers.append(self._known.numbers({name: codes_and_values(raw[name]) for name in _TEXTS}))
+        self._untold.append(self._of_silent_files(raw) & (self._numbers[-1]["user_agent"] < 0))
         self.held += raw.num_rows
+
+    def _of_silent_files(self, raw: pa.Table) -> npt.NDArray[np.bool_]:
+        files, values = codes_and_values(raw["file_id"])
+        return pc.is_in(values, self._silent_files).to_numpy(zero_copy_only=False)[files]
 
     def take(self) -> Rows:
         """Hand out the rows held, at least one, in the order in which they came; none are held any more.
@@ -94,14 +110,18 @@ class Enricher:
             Every column of `requests` but `date` and `request_id`.
         """
         rows = Rows({name: _one_array([part.pop(name) for part in self._plain]) for name in _NUMBERS})
+        user_agents = np.concatenate([part["user_agent"] for part in self._numbers])
         for what, columns in self._known.columns().items():
             rows.add(np.concatenate([part.pop(what) for part in self._numbers]), columns)
         cookie, browser = (np.concatenate([part[what] for part in self._numbers]) for what in ("cookie", "browser"))
         visitor, visitors = self._known.visitors.column(cookie, browser)
         rows.add(visitor, {"visitor_id": (None, visitors)})
+        signals = self._known.clients.codes("bot_signals", user_agents)
+        signals[np.concatenate(self._untold)] = NONE
+        rows.add(signals, {"bot_signals": (None, self._known.clients.texts("bot_signals").known)})
         rows.plain["is_bot"] = pa.array((rows.codes("bot_signals") >= 0) & (rows.codes("user_id") < 0))
         rows.add(np.zeros(self.held, dtype=np.int32), {"enrichment_version": (None, pa.array([self.version]))})
-        self._plain, self._numbers, self.held = [], [], 0
+        self._plain, self._numbers, self._untold, self.held = [], [], [], 0
         if self._known.nbytes > _MOST_REMEMBERED_BYTES:
             self._known = _Known(self._rules)
         return rows
@@ -206,7 +226,7 @@ class _Known:
         columns: dict[str, dict[str, Coded]] = {
             name: {column: (None, self.texts[name].known)} for name, column in _PASSED_ON.items()
         }
-        columns["user_agent"] |= self.clients.columns()
+        columns["user_agent"] |= {name: column for name, column in self.clients.columns().items() if name in _CLIENT}
         columns["ip"] = {"ip": (None, self.ips.known), **self.places.columns()}
         columns["host"] = self.hosts.columns()
         columns["target"] = {

@@ -30,6 +30,7 @@ __all__ = [
     "find_format",
     "format_as_read",
     "format_named",
+    "has_place_for",
     "known_formats",
     "pasted_name",
 ]
@@ -88,6 +89,20 @@ def format_as_read(name: str | None, source: str, settings: Settings, state: str
     if name == pasted_name(source) and state:
         return LayoutFormat(name, state)
     return format_named(name, source, settings, state)
+
+
+def has_place_for(known: Format, field: str) -> bool:
+    """Whether lines of a format have a place for a field, so that one without it says that there was none.
+
+    Args:
+        known: the format.
+        field: a name of `formats.fields`.
+    """
+    if isinstance(known, WrappedFormat):
+        return has_place_for(known.inner, field)
+    if isinstance(known, JsonFormat):
+        return field in known.keys.values()
+    return field in (known.known if isinstance(known, W3cFormat) else known.names)
 
 
 def find_format(lines: Sequence[str], settings: Settings, source: str = "") -> Format | None:

@@ -11,6 +11,7 @@ import pytest
 from pipeline.build import build_requests, build_whole, find_stale, stale_days
 from pipeline.build.tables import build_days
 from pipeline.ingest import ingest
+from pipeline.settings import SourceSettings
 from pipeline.warehouse import live_files, open_run
 from tests.ingest.deliveries import House
 
@@ -82,3 +83,44 @@ def test_a_new_link_makes_the_days_of_its_cookie_and_their_neighbours_stale(tmp_
         ("2026-03-02",),
         ("2026-03-09",),
     ]
+
+
+TOLD = '203.0.113.7 - - [02/Mar/2026:10:00:00 +0000] "GET /{} HTTP/1.1" 200 5'
+W3C = (
+    "#Software: x\n#Fields: date time c-ip cs-method cs-uri-stem sc-status{}\n"
+    "2026-03-02 10:00:00 203.0.113.7 GET /{} 200{}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "signals"),
+    [
+        (TOLD + "\n", None),
+        ("2026-03-02T10:00:00.5Z stdout F " + TOLD + "\n", None),
+        (TOLD + ' "-" "-"\n', "no_user_agent"),
+        (TOLD + ' "-" ""\n', "no_user_agent"),
+        (W3C.format("", "{}", ""), None),
+        (W3C.format(" cs(User-Agent)", "{}", " -"), "no_user_agent"),
+        ('{{"time":"2026-03-02T10:00:00Z","remote_addr":"203.0.113.7","target":"/{}"}}\n', "no_user_agent"),
+    ],
+)
+def test_no_user_agent_is_a_signal_only_where_the_log_has_a_place_for_one(
+    tmp_path: Path, lines: str, signals: str | None
+) -> None:
+    house = House(tmp_path)
+    house.deliver("a/access.log", "".join(lines.format(number) for number in range(3)).encode())
+    house.deliver("b/access.log", (TOLD + ' "-" "-"\n').format("other").encode())
+    house.read()
+    found = house.rows("select bot_signals, is_bot, user_agent from requests where source = 'a' order by path")
+    assert found == [(signals, signals is not None, "" if '""' in lines else None)] * 3
+    assert house.rows("select bot_signals from requests where source = 'b'") == [("no_user_agent",)]
+
+
+def test_no_user_agent_in_a_mapped_log_is_a_signal_only_where_the_mapping_has_one(tmp_path: Path) -> None:
+    fields = {"time": "ts", "target": "uri", "ip": "ip"}
+    sources = {"a": SourceSettings(fields=fields), "b": SourceSettings(fields=fields | {"user_agent": "ua"})}
+    house = House(tmp_path, sources=sources)
+    for source in sources:
+        house.deliver(f"{source}/app.log", b'{"ts":"2026-03-02T10:00:00Z","ip":"203.0.113.7","uri":"/"}\n')
+    house.read()
+    assert house.rows("select source, bot_signals from requests order by 1") == [("a", None), ("b", "no_user_agent")]

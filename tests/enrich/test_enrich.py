@@ -121,7 +121,9 @@ def test_what_a_row_means_does_not_depend_on_its_neighbours(rows: list[dict[str,
 
     def raw(some: list[dict[str, object]]) -> pa.Table:
         table = rows_table([{**row, "line_offset": 0} for row in some])
-        return table.append_column("source", pa.array(["web"] * len(some)).dictionary_encode())
+        for name in ("source", "file_id"):
+            table = table.append_column(name, pa.array(["web"] * len(some)).dictionary_encode())
+        return table
 
     whole = enrich(raw(rows)).to_pylist()
     parts = [row for some in (rows[:cut], rows[cut:]) if some for row in enrich(raw(some)).to_pylist()]
