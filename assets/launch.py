@@ -69,16 +69,16 @@ def run_everything(settings: Settings, config: Path | None = None) -> RunSummary
     """
     summary = RunSummary()
     _materialize([raw_tables, directory], {SWEEP: "yes"}, config, summary)
-    _refresh(settings, config, summary)
-    return summary
+    return refresh(settings, config, summary)
 
 
-def refresh(settings: Settings, config: Path | None = None) -> RunSummary:
+def refresh(settings: Settings, config: Path | None = None, before: RunSummary | None = None) -> RunSummary:
     """Rebuild what is stale and publish, as `run_everything` does after it has read new lines.
 
     Args:
         settings: where the warehouse is.
         config: the settings file they came from, for the assets.
+        before: what was done already; this is added to it.
 
     Returns:
         What was done.
@@ -86,12 +86,7 @@ def refresh(settings: Settings, config: Path | None = None) -> RunSummary:
     Raises:
         StepFailedError: a step failed, or days stay stale however often they are built.
     """
-    summary = RunSummary()
-    _refresh(settings, config, summary)
-    return summary
-
-
-def _refresh(settings: Settings, config: Path | None, summary: RunSummary) -> None:
+    summary = before or RunSummary()
     for _ in range(_MOST_ROUNDS):
         state = StagedState(settings)
         ranges = ranges_to_refresh(state)
@@ -100,7 +95,7 @@ def _refresh(settings: Settings, config: Path | None, summary: RunSummary) -> No
             _materialize([*BY_DAY_ASSETS, *WHOLE_ASSETS], range_tags(first, last), config, summary)
             summary.ranges.append((first, last))
         if not ranges and not stale_whole(state):
-            return
+            return summary
         if not ranges:
             _materialize(WHOLE_ASSETS, {}, config, summary)
     raise StepFailedError("days stay stale after they were built")

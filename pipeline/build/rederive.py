@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -191,9 +191,9 @@ class Rederivation:
                 "put a whole one there, or unset geoip"
             )
 
-    def _write(self, _day: date, rows: pa.Table) -> Path:
+    def _write(self, _day: date, parts: Iterable[pa.Table]) -> Path:
         path = self._new_path()
-        write_file(path, REQUESTS, [rows])
+        write_file(path, REQUESTS, parts)
         return path
 
     def _with_versions(self, path: Path) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import date
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ _TEXTS = [field.name for field in RAW_REQUESTS.schema if pa.types.is_dictionary(
 
 Keys = npt.NDArray[np.uint64]
 Progress = Callable[[str], None]
-Write = Callable[[date, pa.Table], Path]
+Write = Callable[[date, Iterable[pa.Table]], Path]
 
 
 def build_requests(
@@ -60,7 +60,11 @@ def build_requests(
     files = {"raw_requests": run.files("raw_requests")}
     raw = {day: files["raw_requests"].get(day, []) for day in days}
     silent = files_without_user_agents(run, settings)
-    for day, paths, count in derive_days(settings, open_geo(settings), silent, raw, partial(run.write, "requests")):
+
+    def write(day: date, parts: Iterable[pa.Table]) -> Path:
+        return run.write_parts("requests", day, parts)[0]
+
+    for day, paths, count in derive_days(settings, open_geo(settings), silent, raw, write):
         built[day], rows[day] = paths, count
         note_built(run, "requests", day, fingerprint(files, "requests", day))
         if progress:
@@ -105,7 +109,7 @@ def derive_days(
         geo: the database of places.
         silent_files: log files of `files_without_user_agents`.
         raw: files of `raw_requests` by day.
-        write: puts rows of a day into a file of its own; is called from several threads.
+        write: puts rows of a day, which come in parts, into a file of its own; is called from several threads.
 
     Yields:
         Each day, its files in the order in which they were asked for, and how many rows they have.
@@ -174,9 +178,10 @@ class _Day:
 
 
 def _write_file(write: Write, day: date, requests: Rows, keys: Keys, order: npt.NDArray[np.int64]) -> Path:
-    """Lay out, name and write some rows of a chunk."""
-    table = requests.table(order)
-    return write(day, table.append_column("request_id", hex_texts(f"{day:%Y%m%d}-", keys[order])))
+    """Lay out, name and write some rows of a chunk, a row group at a time."""
+    parts = (order[start : start + ROW_GROUP_ROWS] for start in range(0, len(order), ROW_GROUP_ROWS))
+    named = ((requests.table(rows), hex_texts(f"{day:%Y%m%d}-", keys[rows])) for rows in parts)
+    return write(day, (table.append_column("request_id", names) for table, names in named))
 
 
 def _ahead(pieces: Iterator[pa.Table], pool: ThreadPoolExecutor) -> Iterator[pa.Table]:

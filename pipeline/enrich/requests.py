@@ -24,7 +24,7 @@ from pipeline.enrich.visitors import Visitors
 from pipeline.settings import Settings
 
 _MOST_REMEMBERED_BYTES = 256 << 20
-CHUNK_ROWS = 1_000_000
+CHUNK_ROWS = 650_000
 
 _NUMBERS = ("occurred_at", "status", "bytes_sent", "duration_ms")
 _PASSED_ON = {

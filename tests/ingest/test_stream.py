@@ -78,6 +78,12 @@ def test_a_file_and_a_stream_of_one_content_are_one(tmp_path: Path) -> None:
     }
 
 
+def test_a_stream_without_a_byte_leaves_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    assert pipe(house, b"")["read"] == 0
+    assert house.rows("from ingested_files") == []
+
+
 def test_a_stream_cut_in_a_line_waits_for_the_rest(tmp_path: Path) -> None:
     house = House(tmp_path)
     assert pipe(house, HALF[:-20])["kept"] == HALF.count(b"\n") - 1
