@@ -84,15 +84,15 @@ def files_without_user_agents(state: State, settings: Settings) -> set[str]:
         Their `file_id`s.
     """
     names = ["file_id", "format", "source", "format_state"]
-    tables = [pq.read_table(path, columns=names, partitioning=None) for path in state.files("ingested_files")[None]]
-    columns = [pa.concat_tables(tables)[name].to_pylist() for name in names]
+    paths = state.files("ingested_files").get(None, [])
+    entries = [row for path in paths for row in pq.read_table(path, columns=names, partitioning=None).to_pylist()]
 
     @cache
     def is_silent(name: str | None, source: str, format_state: str | None) -> bool:
         known = format_as_read(name, source, settings, format_state)
         return known is not None and not has_place_for(known, "user_agent")
 
-    return {file_id for file_id, *told in zip(*columns, strict=True) if is_silent(*told)}
+    return {row["file_id"] for row in entries if is_silent(row["format"], row["source"], row["format_state"])}
 
 
 def derive_days(

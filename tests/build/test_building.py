@@ -124,3 +124,9 @@ def test_no_user_agent_in_a_mapped_log_is_a_signal_only_where_the_mapping_has_on
         house.deliver(f"{source}/app.log", b'{"ts":"2026-03-02T10:00:00Z","ip":"203.0.113.7","uri":"/"}\n')
     house.read()
     assert house.rows("select source, bot_signals from requests order by 1") == [("a", None), ("b", "no_user_agent")]
+
+
+def test_where_nothing_was_ever_read_nothing_is_built(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    assert house.run().files == []
+    assert house.rows("from requests") == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -88,3 +90,42 @@ def test_what_the_fast_path_cannot_read_it_does_not_take(fields: dict[str, str])
     assert not mapped_format(fields, WHO).is_flat
     line = '{"ts":1772442005,"uri":"/a","at.uri":"/b","query":"c=d","msg":"/c"}'
     assert_paths_agree(Block(f"{line}\n".encode(), 0), mapped_format(fields, WHO))
+
+
+LINE = '{"ts":1772442005,"uri":"/a","code":200,"ua":"%s"}'
+
+
+def test_escapes_take_the_fast_path() -> None:
+    texts = ["caf\\u00e9", 'a \\"quoted\\" word', "C:\\\\", '\\\\\\"', "tab\\there", "\\ud83d\\ude00", "slash\\/"]
+    block = Block("".join(f"{LINE % text}\n" for text in texts).encode(), 0)
+    table, care = read_block(block, FLAT, block.blank())
+    assert not care.any()
+    assert table["extra"].to_pylist() == [
+        json.dumps({"ua": json.loads(f'"{text}"')}, ensure_ascii=False) for text in texts
+    ]
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "\\ud83d", "\\x", "\x02", "\x01", 'a" b', "\\"])
+def test_a_text_that_is_none_or_cannot_be_stored_takes_the_exact_path_alone(text: str) -> None:
+    block = Block(f"{LINE % 'x'}\n{LINE % text}\n{LINE % 'y'}\n".encode(), 0)
+    _, care = read_block(block, FLAT, block.blank())
+    assert care.tolist() == [False, True, False]
+
+
+def test_lines_of_some_shapes_take_the_fast_path_each_and_stay_in_order() -> None:
+    lines = [LINE % number for number in range(90)]
+    lines[1::3] = [line.replace('"code":200,', "") for line in lines[1::3]]
+    lines[2::3] = [line.replace('"code"', '"kode"') for line in lines[2::3]]  # as long as the first ones
+    block = Block("".join(f"{line}\n" for line in lines).encode(), 0)
+    table, care = read_block(block, FLAT, block.blank())
+    assert not care.any()
+    assert table["line_offset"].to_pylist() == block.starts.tolist()
+    assert table["status"].to_pylist() == [200, None, None] * 30
+
+
+def test_lines_of_which_hardly_two_are_alike_are_left_to_the_exact_path() -> None:
+    lines = [f'{{"ts":1772442005,"uri":"/a","key{number}":1}}' for number in range(200)]
+    block = Block("".join(f"{line}\n" for line in lines).encode(), 0)
+    table, care = read_block(block, FLAT, block.blank())
+    assert table.num_rows == 16
+    assert care.sum() == 184
