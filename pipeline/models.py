@@ -15,8 +15,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pipeline.channels import channel_rules
 from pipeline.schemas import TABLES
 
+REFERENCES = {"channel_rules": channel_rules}  # relations that the project brings itself
 SQL_FOLDER = Path(__file__).resolve().parents[1] / "sql"
 _HEADER = re.compile(r"^-- (?P<name>\w+): (?P<what>.+)$")
 _FIELD = re.compile(r"^-- (?P<key>grain|key|inputs): (?P<value>.+)$")
@@ -35,7 +37,7 @@ class Model:
         what: what it is, in a sentence.
         grain: what one row is.
         key: columns that together are unique.
-        inputs: tables and models that it reads.
+        inputs: tables, models and `REFERENCES` that it reads.
         sql: the SELECT.
     """
 
@@ -107,6 +109,8 @@ def stream_model(
     columns = ", ".join(f'"{field.name}"' for field in _schema(name))
     order = f"\norder by {', '.join(order_by)}" if order_by else ""
     statement = f"with {shared}{own}\nselect {columns} from {name}{order}"
+    for name_of in REFERENCES.keys() & {given for step in steps for given in step.inputs}:
+        connection.register(name_of, REFERENCES[name_of]())
     used = {key: value for key, value in parameters.items() if f"${key}" in statement}
     reader = connection.sql(statement, params=used).to_arrow_reader(100_000)
     schema = _schema(name)
@@ -131,7 +135,7 @@ def _steps(name: str) -> list[str]:
     """Models that are no tables and that this one reads, directly or not, each after what it reads itself."""
     found: list[str] = []
     for step in load_model(name).inputs:
-        if step not in TABLES:
+        if step not in TABLES and step not in REFERENCES:
             found.extend(inner for inner in (*_steps(step), step) if inner not in found)
     return found
 

@@ -319,7 +319,7 @@ VISITS = declare(
         ("referrer", TEXT, "referrer of the first act that did not come from the service itself"),
         ("referrer_medium", TEXT, "medium of that act"),
         ("referrer_name", TEXT, "name of that act's referrer"),
-        ("channel", TEXT, "default channel group of that act, see sql/visits.sql"),
+        ("channel", TEXT, "default channel group of that act, see pipeline/channels.toml"),
         ("utm_source", TEXT, "of that act"),
         ("utm_medium", TEXT, "of that act"),
         ("utm_campaign", TEXT, "of that act"),

@@ -1,10 +1,9 @@
 -- visits: what one actor did without a gap of more than 30 minutes, on the day on which it starts.
 -- grain: one row per visit
 -- key: visit_id
--- inputs: visit_acts, requests
--- The visit's source is its first act that did not come from the service itself. Channels follow Google Analytics 4's
--- default channel group, first match wins; Display stands before Paid Other, so that `cpm` is Display, and assistants
--- have a channel of their own.
+-- inputs: visit_acts, requests, channel_rules
+-- The visit's source is its first act that did not come from the service itself. Its channel is the first rule's that
+-- matches (pipeline/channels.toml).
 
 with
 
@@ -75,63 +74,45 @@ sources as (
         joined.utm_campaign,
         joined.utm_term,
         joined.utm_content,
-        lower(coalesce(joined.utm_source, '')) as source_name,
-        lower(coalesce(joined.utm_medium, '')) as medium_name,
-        lower(coalesce(joined.utm_campaign, '')) as campaign_name,
+        lower(trim(coalesce(joined.utm_source, ''))) as source_name,
+        lower(trim(coalesce(joined.utm_medium, ''))) as medium_name,
+        lower(trim(coalesce(joined.utm_campaign, ''))) as campaign_name,
     from summed
     left join joined on joined.visit_id = summed.visit_id and joined.visit_seq = summed.source_seq
 ),
 
-sites as (
-    select
-        *,
-        referrer_medium = 'paid' or regexp_matches(medium_name, '^(.*cp.*|ppc|retargeting|paid.*)$') as is_paid,
-        regexp_matches(campaign_name, '^(.*(([^a-df-z]|^)shop|shopping).*)$') as is_shopping,
-        source_name in ('google', 'bing', 'duckduckgo', 'yahoo', 'ecosia', 'baidu', 'yandex', 'naver', 'qwant', 'brave')
-            or referrer_medium = 'search'
-            or (referrer_medium = 'paid' and source_name = '' and medium_name = '') as is_search_site,
-        source_name in (
-            'facebook', 'fb', 'instagram', 'ig', 'linkedin', 'twitter', 'x', 't.co', 'tiktok', 'reddit', 'pinterest',
-            'snapchat', 'threads', 'bluesky', 'whatsapp'
-        ) or referrer_medium = 'social' as is_social_site,
-        source_name in ('youtube', 'vimeo', 'twitch', 'dailymotion', 'netflix', 'disneyplus') as is_video_site,
-        source_name in ('amazon', 'ebay', 'etsy', 'walmart', 'alibaba', 'shopify', 'igshopping') as is_shopping_site,
+origins as (
+    select distinct referrer_medium, source_name, medium_name, campaign_name
     from sources
+),
+
+first_rules as (
+    select
+        origins.referrer_medium,
+        origins.source_name,
+        origins.medium_name,
+        origins.campaign_name,
+        min_by(channel_rules.channel, channel_rules.rank) as channel,
+    from origins
+    inner join channel_rules
+        on (channel_rules.referrer is null or regexp_matches(origins.referrer_medium, channel_rules.referrer))
+        and (channel_rules.source is null or regexp_matches(origins.source_name, channel_rules.source))
+        and (channel_rules.medium is null or regexp_matches(origins.medium_name, channel_rules.medium))
+        and (channel_rules.campaign is null or regexp_matches(origins.campaign_name, channel_rules.campaign))
+    group by origins.referrer_medium, origins.source_name, origins.medium_name, origins.campaign_name
 ),
 
 channels as (
     select
-        *,
-        case
-            when referrer_medium = 'direct' and source_name = '' and medium_name in ('', '(none)', '(not set)')
-                then 'Direct'
-            when campaign_name like '%cross-network%' then 'Cross-network'
-            when (is_shopping_site or is_shopping) and is_paid then 'Paid Shopping'
-            when is_search_site and not is_social_site and is_paid and medium_name <> 'cpm' then 'Paid Search'
-            when is_social_site and is_paid and medium_name <> 'cpm' then 'Paid Social'
-            when is_video_site and is_paid and medium_name <> 'cpm' then 'Paid Video'
-            when medium_name in ('display', 'banner', 'expandable', 'interstitial', 'cpm') then 'Display'
-            when is_paid then 'Paid Other'
-            when is_shopping_site or is_shopping then 'Organic Shopping'
-            when is_social_site
-                or medium_name in ('social', 'social-network', 'social-media', 'sm', 'social network', 'social media')
-                then 'Organic Social'
-            when is_video_site or medium_name like '%video%' then 'Organic Video'
-            when medium_name = 'organic' or (is_search_site and medium_name = '') then 'Organic Search'
-            when referrer_medium = 'ai' and medium_name = '' then 'AI Assistant'
-            when regexp_matches(source_name, '^e[-_ ]?mail$') or regexp_matches(medium_name, '^e[-_ ]?mail$')
-                or (referrer_medium = 'email' and medium_name = '') then 'Email'
-            when medium_name = 'affiliate' then 'Affiliates'
-            when medium_name in ('referral', 'app', 'link') or (referrer_medium = 'referral' and medium_name = '')
-                then 'Referral'
-            when medium_name = 'audio' then 'Audio'
-            when source_name = 'sms' or medium_name = 'sms' then 'SMS'
-            when medium_name like '%push' or medium_name like '%mobile%' or medium_name like '%notification%'
-                or source_name = 'firebase' then 'Mobile Push Notifications'
-            else 'Unassigned'
-        end as channel,
-        requests > 1 as has_length,
-    from sites
+        sources.*,
+        coalesce(first_rules.channel, 'Unassigned') as channel,
+        sources.requests > 1 as has_length,
+    from sources
+    left join first_rules
+        on first_rules.referrer_medium = sources.referrer_medium
+        and first_rules.source_name = sources.source_name
+        and first_rules.medium_name = sources.medium_name
+        and first_rules.campaign_name = sources.campaign_name
 )
 
 select

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assets.definitions import defs
-from pipeline.models import load_model, model_names
+from pipeline.models import REFERENCES, load_model, model_names
 from pipeline.schemas import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,6 +18,7 @@ ROOMS = [
     "table",
     "schemas",
     "dictionaries",
+    "channels",
     "formats",
     "ingest",
     "enrich",
@@ -75,7 +76,7 @@ def test_a_table_has_one_name() -> None:
 def test_headers_say_what_the_sql_does(name: str) -> None:
     model = load_model(name)
     statement = model.sql.split("\n\n", 1)[1] if "\n\nwith" in model.sql else model.sql
-    for table in [*TABLES, *BETWEEN_STEPS]:
+    for table in [*TABLES, *BETWEEN_STEPS, *REFERENCES]:
         reads = f"from {table}\n" in f"{model.sql}\n" or f"join {table}\n" in model.sql or f"join {table} " in model.sql
         reads |= f"from {table} " in model.sql
         assert reads == (table in model.inputs), f"{name}: {table}"
