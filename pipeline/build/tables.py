@@ -42,6 +42,8 @@ from identifier_days
 where (identifier_kind, identifier) in (select (identifier_kind, identifier) from changed)
 """
 
+_ONE_DAY = timedelta(days=1)
+
 Progress = Callable[[str], None]
 
 
@@ -60,8 +62,10 @@ def build_days(run: Run, name: str, days: Iterable[date], progress: Progress | N
     rows: dict[date, int] = {}
     changed: dict[date | None, list[Path]] = {}
     wanted = sorted(days)
+    if not wanted:
+        return rows
     files = {table: run.files(table) for table, _ in INPUTS[name]}
-    with run.connect() as connection:
+    with run.connect(wanted[0] - _ONE_DAY, wanted[-1] + _ONE_DAY) as connection:
         for day in wanted:
             path, rows[day] = run.write_parts(name, day, stream_model(connection, name, day, day, _ORDER[name]))
             changed |= _changed(run, name, day, path, rows[day])

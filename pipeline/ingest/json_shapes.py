@@ -20,6 +20,7 @@ _BACKSLASH = b"\\"
 _HIDDEN_BACKSLASH, _HIDDEN_QUOTE = b"\x02", b"\x01"  # a text of JSON holds no control characters but escaped ones
 ESCAPED = r"[\\\x02]"  # what a text holds with something escaped, hidden or not
 _WORD = 8
+_MOST_MEMBERS = 256
 _OPENING, _TEXT, _AFTER_TEXT = re.compile(rb"\{ *"), re.compile(rb" *: *"), re.compile(rb" *, *")
 _SCALAR = re.compile(rb'( *: *)[^ "{}\[\],:]+( *, *| *\} *)')
 _END = re.compile(rb" *\} *")
@@ -104,7 +105,7 @@ class Shape:
 
 
 def find_shape(line: bytes) -> Shape | None:
-    """Find how a line is written; None where it is not one object of texts, numbers and literals, each key once.
+    """Find how a line is written; None where it is not one object of some texts, numbers and literals, each key once.
 
     Args:
         line: with its escapes hidden.
@@ -112,7 +113,7 @@ def find_shape(line: bytes) -> Shape | None:
     parts = line.split(QUOTE)
     shown: list[bytes | None] = list(parts)
     members: list[Member] = []
-    if len(parts) % 2 == 0 or not _OPENING.fullmatch(parts[0]):
+    if len(parts) % 2 == 0 or len(parts) > 4 * _MOST_MEMBERS or not _OPENING.fullmatch(parts[0]):
         return None
     place = 1
     while place + 1 < len(parts):

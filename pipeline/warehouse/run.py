@@ -89,10 +89,10 @@ class Run:
         """Make files the only live ones of their days (None: of the table), in one transaction; none empties a day."""
         self._tables[table].commit(files, list(files))
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
-        """Open DuckDB with every table as a view in this run's own state."""
+    def connect(self, first: date | None = None, last: date | None = None) -> duckdb.DuckDBPyConnection:
+        """Open DuckDB with every table as a view in this run's own state; tables by day have a range of days only."""
         connection = open_connection(self._settings)
-        create_views(connection, {name: _flat(files.files()) for name, files in self._tables.items()})
+        create_views(connection, {name: _flat(files.files(first, last)) for name, files in self._tables.items()})
         return connection
 
     def stage(self) -> None:

@@ -123,9 +123,12 @@ def test_lines_of_some_shapes_take_the_fast_path_each_and_stay_in_order() -> Non
     assert table["status"].to_pylist() == [200, None, None] * 30
 
 
-def test_lines_of_which_hardly_two_are_alike_are_left_to_the_exact_path() -> None:
+def test_lines_of_which_hardly_two_are_alike_are_left_to_the_exact_path_and_cost_the_others_nothing() -> None:
+    plain = [LINE % number for number in range(20)]
     lines = [f'{{"ts":1772442005,"uri":"/a","key{number}":1}}' for number in range(200)]
+    lines[100:100] = [*plain, *(f'{{"ts":1772442005,"uri":{{"a":{number}}}}}' for number in range(200)), *plain]
     block = Block("".join(f"{line}\n" for line in lines).encode(), 0)
     table, care = read_block(block, FLAT, block.blank())
-    assert table.num_rows == 16
-    assert care.sum() == 184
+    assert table.num_rows == 8 + 2 * len(plain)
+    assert not care[[lines.index(line) for line in plain]].any()
+    assert care.sum() == len(lines) - table.num_rows
