@@ -1,6 +1,7 @@
 """What was derived: requests and the tables of `sql/`, by day and whole, in the order of their inputs."""
 
 import logging
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -28,11 +29,14 @@ def _partitioned(name: str) -> dict[str, Any]:
     return {"partitions_def": DAILY, "deps": _deps(name)}
 
 
-def _report(context: dg.AssetExecutionContext, rows: dict[Any, int]) -> dg.MaterializeResult[Any]:
-    """Report rows by day; of a range, each day gets its own count and no day that of the range."""
+def _report(
+    context: dg.AssetExecutionContext, why: dict[date, str], rows: dict[date, int]
+) -> dg.MaterializeResult[Any]:
+    """Report rows by day and why it was built; of a range, each day gets its own count and no day that of the range."""
     for day, count in rows.items():
-        context.add_asset_metadata({"dagster/partition_row_count": count}, partition_key=day.isoformat())
-    return dg.MaterializeResult(metadata={"days_built": len(rows)})
+        told = {"dagster/partition_row_count": count, "why": why[day]}
+        context.add_asset_metadata(told, partition_key=day.isoformat())
+    return dg.MaterializeResult(metadata={"days_built": len(rows), "days": {day.isoformat(): why[day] for day in rows}})
 
 
 @dg.multi_asset(
@@ -46,7 +50,7 @@ def requests(
     """Enrich the raw requests of each day."""
     with warehouse.step() as run:
         days = warehouse.days(context, "requests")
-        return _report(context, build_requests(run, warehouse.settings, days, _LOG.info))
+        return _report(context, days, build_requests(run, warehouse.settings, days, _LOG.info))
 
 
 def _by_day(name: str) -> dg.AssetsDefinition:
@@ -55,7 +59,8 @@ def _by_day(name: str) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[OpenWarehouse]
     ) -> dg.MaterializeResult[Any]:
         with warehouse.step() as run:
-            return _report(context, build_days(run, name, warehouse.days(context, name), _LOG.info))
+            days = warehouse.days(context, name)
+            return _report(context, days, build_days(run, name, days, _LOG.info))
 
     return build
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipeline.build import find_stale, stale_days, stale_whole
+from pipeline.build import find_stale, stale_whole, why_stale
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse import Run, open_run
 
@@ -37,15 +37,16 @@ class OpenWarehouse:
             self.has_failed = True
             raise
 
-    def days(self, context: dg.AssetExecutionContext, table: str) -> list[date]:
-        """The days of the partition range to build: all that have data, or only stale ones where the run says so."""
+    def days(self, context: dg.AssetExecutionContext, table: str) -> dict[date, str]:
+        """The days of the partition range to build, with why: all with data, or stale ones where the run says so."""
         window = context.partition_time_window
         first, last = window.start.date(), window.end.date() - timedelta(days=1)
-        stale = [day for day in stale_days(self.run, table) if first <= day <= last]
+        stale = {day: why for day, why in sorted(why_stale(self.run, table).items()) if first <= day <= last}
         if context.run.tags.get(ONLY_STALE):
             return stale
         known = {day for name in ("raw_requests", table) for day in self.run.files(name, first, last)}
-        return sorted({day for day in known if day is not None} | set(stale))
+        wanted = {day for day in known if day is not None} | stale.keys()
+        return {day: stale.get(day, "asked for") for day in sorted(wanted)}
 
     def finish(self, tags: Mapping[str, str]) -> None:
         """Stage what was done; publish it when nothing is stale any more, so that readers only see whole states."""

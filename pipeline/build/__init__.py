@@ -5,7 +5,7 @@ What a row means is in `enrich` and `sql/`; which orchestrator calls this does n
 
 from pipeline.build.rederive import AskedDays, Rederivation, RederiveError, asked_days, open_rederivation
 from pipeline.build.requests import build_requests
-from pipeline.build.stale import INPUTS, Stale, find_stale, ranges_to_refresh, stale_days, stale_whole
+from pipeline.build.stale import INPUTS, Stale, find_stale, ranges_to_refresh, stale_days, stale_whole, why_stale
 from pipeline.build.tables import BY_DAY, build_days, build_directory, build_whole
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "ranges_to_refresh",
     "stale_days",
     "stale_whole",
+    "why_stale",
 ]

@@ -27,6 +27,7 @@ WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
     "user_lookup": ("user_days", "user_links", "users", "memberships", "businesses"),
 }
 
+_WHICH = {"-1": "of the day before", "+0": "of the day", "+1": "of the day after"}
 _NEAR = timedelta(days=7)  # to look at a day in between costs less than a run of its own
 
 Stale = dict[str, list[date]]
@@ -63,6 +64,11 @@ def today() -> date:
 
 def stale_days(state: State, table: str, until: date | None = None) -> list[date]:
     """Find the stale days of one table by day: built from other files, or touched by a changed link."""
+    return sorted(why_stale(state, table, until))
+
+
+def why_stale(state: State, table: str, until: date | None = None) -> dict[date, str]:
+    """Find the stale days of one table by day, and say of each why: never built, other rows below, a changed link."""
     last = until or today()
     files = {name: state.files(name) for name, _ in INPUTS[table]}
     built = _built(state.facts, table)
@@ -70,13 +76,22 @@ def stale_days(state: State, table: str, until: date | None = None) -> list[date
     first = INPUTS[table][0][0]
     wanted = {day for day in files[first] if day is not None} | {date.fromisoformat(day) for day in built}
     touched = {date.fromisoformat(day) for day in state.facts.get("touched_by_links", [])} if table == "acts" else set()
-    return sorted(
-        day
-        for day in wanted
-        if day <= last
-        and (day in known or day.isoformat() in built)
-        and (day in touched or built.get(day.isoformat()) != fingerprint(files, table, day))
-    )
+    found = {}
+    for day in wanted:
+        if day <= last and (day in known or day.isoformat() in built):
+            causes = ["a changed link"] if day in touched else []
+            causes += _what_changed(built.get(day.isoformat()), fingerprint(files, table, day))
+            if causes:
+                found[day] = ", ".join(causes)
+    return found
+
+
+def _what_changed(before: str | None, now: str) -> list[str]:
+    """Say which inputs differ between two fingerprints."""
+    if before is None:
+        return ["never built"]
+    parts = {part.partition(":")[0] for part in set(before.split()) ^ set(now.split())}
+    return sorted(f"{part[:-2]} {_WHICH[part[-2:]]}" for part in parts)
 
 
 def ranges_to_refresh(state: State, until: date | None = None) -> list[tuple[date, date]]:
@@ -119,14 +134,13 @@ def is_whole_stale(state: State, table: str) -> bool:
 
 
 def fingerprint(files: Mapping[str, DayFiles], table: str, day: date) -> str:
-    """Fingerprint what a day of a table is made of."""
-    names = [
-        f"{name}/{offset}/{path.name}"
-        for name, offsets in INPUTS[table]
-        for offset in offsets
-        for path in files[name].get(day + timedelta(days=offset), [])
-    ]
-    return _hashed(names)
+    """Fingerprint what a day of a table is made of: each input of each day by itself, where it has files."""
+    parts = []
+    for name, offsets in INPUTS[table]:
+        for offset in offsets:
+            paths = files[name].get(day + timedelta(days=offset), [])
+            parts += [f"{name}{offset:+d}:{_hashed(path.name for path in paths)}"] if paths else []
+    return " ".join(parts)
 
 
 def whole_fingerprint(state: State, table: str) -> str:

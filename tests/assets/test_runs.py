@@ -15,6 +15,7 @@ from assets.definitions import defs
 from assets.derived import BY_DAY_ASSETS
 from assets.launch import StepFailedError, run_everything
 from assets.resources import WarehouseResource
+from pipeline.build import BY_DAY, why_stale
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse import StagedState, connect
 from tests.buckets import Bucket
@@ -168,6 +169,21 @@ def test_stale_sensor_asks_for_just_the_days_that_late_lines_touch(house: tuple[
         "2026-02-20",
     )
     assert counts(settings)["raw_requests"] == 8, "what is only staged is not seen"
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = defs().resolve_job_def("refresh_days").execute_in_process(instance=instance, tags=asked.tags)
+        assert done.success
+        told = [
+            (event.step_key, event.step_materialization_data.materialization.metadata)
+            for event in done.all_node_events
+            if event.is_step_materialization
+        ]
+    days = {step: metadata["days"].value for step, metadata in told if "days" in metadata}
+    assert days == {table: {"2026-02-20": "never built"} for table in ("requests", *BY_DAY)}
+    (config.parent / "landing" / "web" / "later.log").write_bytes(late.replace(b" 7 ", b" 8 "))
+    launch._materialize([jobs_raw()], {}, config, launch.RunSummary())
+    state = StagedState(settings)
+    assert why_stale(state, "requests") == {date(2026, 2, 20): "raw_requests of the day"}
+    assert why_stale(state, "acts") == {}
 
 
 def jobs_raw() -> dg.AssetsDefinition:
