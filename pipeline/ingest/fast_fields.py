@@ -63,7 +63,7 @@ def read_columns(fields: Mapping[str, Taken], vouched: Mask) -> dict[str, pa.Arr
         for part, values in _request_parts(requests).items():
             columns[part] = _either(spread(values, codes), columns.get(part) if part != "request" else None)
     if further:
-        columns |= further_columns(further, len(vouched))
+        add_further(columns, further, len(vouched))
     return columns
 
 
@@ -215,7 +215,15 @@ def _or_none(reader: Callable[[str], _Value], text: str) -> _Value | None:
         return None
 
 
-def further_columns(fields: Mapping[str, Taken], rows: int) -> dict[str, pa.Array]:
+def add_further(columns: dict[str, pa.Array], fields: Mapping[str, Taken], rows: int) -> None:
+    """Add fields that have no column of their own to columns; a forwarded address among them comes before another."""
+    further = _further_columns(fields, rows)
+    if "forwarded_for" in further:
+        further["forwarded_for"] = _either(further["forwarded_for"], columns.get("forwarded_for"))
+    columns |= further
+
+
+def _further_columns(fields: Mapping[str, Taken], rows: int) -> dict[str, pa.Array]:
     """Place fields that have no column of their own, as `formats.fields.place_further` does those of one line."""
     left = dict(fields)
     columns: dict[str, pa.Array] = {}

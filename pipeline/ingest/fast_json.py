@@ -18,11 +18,10 @@ from pipeline.formats.fields import NUMBERS
 from pipeline.formats.json_lines import ABSENT, JsonFormat
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.columns import line_table
-from pipeline.ingest.fast_fields import Taken, further_columns, number_column, time_columns
+from pipeline.ingest.fast_fields import Taken, add_further, number_column, time_columns
 from pipeline.ingest.json_shapes import ESCAPED, QUOTE, Shape, find_shape, hide_escapes, unescape
 
-_MOST_COUNTS, _MOST_MISFITS = 32, 8  # of quotes a line, and of shapes of hardly a line: the rest takes the exact path
-_FEW_LINES = 8
+_MOST_COUNTS, _MOST_SHAPES = 32, 16  # of quotes a line, and of shapes with as many: the rest takes the exact path
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 _NUMBER = r"\A-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\z"
 _LITERALS = pa.array(["true", "false"])
@@ -82,15 +81,16 @@ def _shapes(block: Block, lines: Places) -> Iterator[tuple[Shape, Places]]:
     firsts = np.searchsorted(quotes, block.starts)
     counts = np.diff(np.append(firsts, len(quotes)))
     for count in _most_frequent(counts[lines]):
-        left, misfits = lines[counts[lines] == count], 0
-        while len(left) and misfits < _MOST_MISFITS:
+        left = lines[counts[lines] == count]
+        for _ in range(_MOST_SHAPES):
+            if not len(left):
+                break
             shape = find_shape(block.line(int(left[0])))
             is_alike = np.arange(len(left)) == 0
             if shape is not None:
                 places = quotes[firsts[left][:, None] + np.arange(count)]
                 is_alike = shape.fits(chars, block.starts[left], block.ends[left], places)
                 yield shape, left[is_alike]
-            misfits += int(is_alike.sum()) < _FEW_LINES
             left = left[~is_alike]
 
 
@@ -151,7 +151,7 @@ def _columns(table: pa.Table, shape: Shape, known: JsonFormat, rows: int) -> tup
         vouched[:] = False
     told = {key: taken for key, taken in further.items() if (taken[0] >= 0).any()}
     if told:
-        columns |= further_columns(told, rows)
+        add_further(columns, told, rows)
     return columns, vouched
 
 

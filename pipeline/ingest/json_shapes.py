@@ -90,17 +90,21 @@ class Shape:
             quotes: where its quotes are, a row a line, of which there are as many as the shape has.
         """
         words = np.ndarray(len(chars) - _WORD + 1, "<u8", chars, strides=(1,))
-        fine = np.ones(len(starts), dtype=np.bool_)
+        left = np.arange(len(starts))  # only those are looked at further, so that no byte is read twice
         for number, part in enumerate(self.parts):
             if part is None:
                 continue
-            first = quotes[:, number - 1] + 1 if number else starts
-            last = quotes[:, number] if number < quotes.shape[1] else ends
-            fine &= last - first == len(part)
+            first = quotes[left, number - 1] + 1 if number else starts[left]
+            last = quotes[left, number] if number < quotes.shape[1] else ends[left]
+            is_as_long = last - first == len(part)
+            left, first = left[is_as_long], first[is_as_long]
             for place in range(0, len(part), _WORD):
                 piece = part[place : place + _WORD]
                 mask = np.uint64((1 << 8 * len(piece)) - 1)
-                fine &= (words[first + place] & mask) == np.uint64(int.from_bytes(piece, "little"))
+                is_same = (words[first + place] & mask) == np.uint64(int.from_bytes(piece, "little"))
+                left, first = left[is_same], first[is_same]
+        fine = np.zeros(len(starts), dtype=np.bool_)
+        fine[left] = True
         return fine
 
 

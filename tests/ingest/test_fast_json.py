@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.formats.json_lines import mapped_format
 from pipeline.ingest.blocks import Block
-from pipeline.ingest.fast_json import read_block
+from pipeline.ingest.fast_json import _shapes, read_block
 from tests.ingest.test_hostile import assert_paths_agree
 
 WHO = {"visitor_id": "visitor_cookie", "user_id": "user_id", "business_id": "business_id"}
@@ -129,6 +130,28 @@ def test_lines_of_which_hardly_two_are_alike_are_left_to_the_exact_path_and_cost
     lines[100:100] = [*plain, *(f'{{"ts":1772442005,"uri":{{"a":{number}}}}}' for number in range(200)), *plain]
     block = Block("".join(f"{line}\n" for line in lines).encode(), 0)
     table, care = read_block(block, FLAT, block.blank())
-    assert table.num_rows == 8 + 2 * len(plain)
+    assert table.num_rows == 16 + 2 * len(plain)
     assert not care[[lines.index(line) for line in plain]].any()
     assert care.sum() == len(lines) - table.num_rows
+
+
+@pytest.mark.parametrize("short", ['{"":""}', '{"":"","":"","":""}', '{"a":"b"}'])
+def test_lines_shorter_than_what_another_holds_between_its_values_are_no_harm(short: str) -> None:
+    """They have as many quotes, and end with the block."""
+    assert_paths_agree(Block(f'{{"{"k" * 60_000}":""}}\n{short}\n{short}\n'.encode(), 0), FLAT)
+
+
+def test_thousands_of_shapes_take_the_exact_path_and_no_square_time() -> None:
+    lines = [f'{{"k{number:06}":"","t":""}}' for number in range(20_000) for _ in range(6)]
+    block = Block("".join(f"{line}\n" for line in lines).encode(), 0)
+    shapes = [lines for _, lines in _shapes(block, np.arange(len(block)))]
+    assert len(shapes) == 16
+
+
+def test_a_forwarded_address_without_a_key_of_its_own_leaves_those_of_other_lines() -> None:
+    mapped = mapped_format({"time": "ts", "target": "uri", "forwarded_for": "xff", "ip": "ip"}, WHO)
+    lines = [
+        '{"ts":1772442005,"uri":"/a","ip":"::1","xff":"1.1.1.1","quoted_1":"2.2.2.2"}',
+        '{"ts":1772442005,"uri":"/a","ip":"::1","xff":"3.3.3.3","quoted_1":"hello"}',
+    ]
+    assert_paths_agree(Block("".join(f"{line}\n" for line in lines).encode(), 0), mapped)
