@@ -23,19 +23,23 @@ def channel_rules() -> pa.Table:
     """The rules as rows.
 
     Returns:
-        `rank`, by which the lowest that matches wins; `channel`; and a pattern each for `referrer`, `source`, `medium`
-        and `campaign`, null where anything will do. All that are there must match.
+        `rank`, by which the lowest that matches wins; `channel`; the medium of `referrer`; and a pattern each for
+        `source`, `medium` and `campaign`. Null where anything will do; all that are there must match.
     """
     told = tomllib.loads(Path(__file__).with_name("channels.toml").read_text(encoding="utf-8"))
     ranks = count(1)
     rows = [
-        {"rank": next(ranks), "channel": channel, **{name: f"^(?:{text})$" for name, text in patterns.items()}}
+        {"rank": next(ranks), "channel": channel, **_anchored(patterns)}
         for channel, lines in told["channels"].items()
         for line in lines
         for patterns in _alternatives(line, told["sites"], told["paid_medium"])
     ]
     schema = pa.schema([("rank", pa.int64()), *((name, pa.string()) for name in ("channel", *CONDITIONS))])
     return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _anchored(patterns: Mapping[str, str]) -> dict[str, str]:
+    return {name: text if name == "referrer" else f"^(?s:{text})$" for name, text in patterns.items()}
 
 
 def _alternatives(
@@ -45,11 +49,15 @@ def _alternatives(
     bare = {name: text for name, text in line.items() if name in CONDITIONS}
     by_site: list[dict[str, str]] = [{}]
     if "site" in line:
-        named = rf"(?:[\w-]+\.)*(?:{'|'.join(sites[line['site']])})(?:\.[a-z]{{2,6}}){{0,2}}"  # also m.facebook.com
+        names = "|".join(sites[line["site"]])
+        named = rf"{names}|(?:www\.|m\.|l\.|lm\.|old\.)?(?:{names})\.(?:com|net|org|ai|(?:com?\.)?[a-z]{{2}})"
         by_site = [{"source": named}]
         by_site += [{"source": "", "referrer": line["site"]}] if line["site"] in _MEDIA else []
     by_payment = [{"referrer": "paid"}, {"medium": paid_medium}] if line.get("paid") else [{}]
     for parts in product([bare], by_site, by_payment):
-        names = [name for part in parts for name in part]
-        if len(names) == len(set(names)):  # a referrer cannot be of two media
+        names_told = [name for part in parts for name in part]
+        doubled = {name for name in names_told if names_told.count(name) > 1}
+        if doubled - {"referrer"}:
+            raise ValueError(f"channels.toml: {doubled} told twice in {dict(line)}")
+        if not doubled:  # a referrer cannot be of two media
             yield {name: text for part in parts for name, text in part.items()}

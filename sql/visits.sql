@@ -86,6 +86,28 @@ origins as (
     from sources
 ),
 
+-- Each distinct text is matched with each distinct pattern once: texts are what a visitor chose, and may be very many.
+source_matches as (
+    select texts.source_name, patterns.source
+    from (select distinct source_name from origins) as texts
+    inner join (select distinct source from channel_rules where source is not null) as patterns
+        on regexp_matches(texts.source_name, patterns.source)
+),
+
+medium_matches as (
+    select texts.medium_name, patterns.medium
+    from (select distinct medium_name from origins) as texts
+    inner join (select distinct medium from channel_rules where medium is not null) as patterns
+        on regexp_matches(texts.medium_name, patterns.medium)
+),
+
+campaign_matches as (
+    select texts.campaign_name, patterns.campaign
+    from (select distinct campaign_name from origins) as texts
+    inner join (select distinct campaign from channel_rules where campaign is not null) as patterns
+        on regexp_matches(texts.campaign_name, patterns.campaign)
+),
+
 first_rules as (
     select
         origins.referrer_medium,
@@ -95,10 +117,17 @@ first_rules as (
         min_by(channel_rules.channel, channel_rules.rank) as channel,
     from origins
     inner join channel_rules
-        on (channel_rules.referrer is null or regexp_matches(origins.referrer_medium, channel_rules.referrer))
-        and (channel_rules.source is null or regexp_matches(origins.source_name, channel_rules.source))
-        and (channel_rules.medium is null or regexp_matches(origins.medium_name, channel_rules.medium))
-        and (channel_rules.campaign is null or regexp_matches(origins.campaign_name, channel_rules.campaign))
+        on channel_rules.referrer is null or channel_rules.referrer = origins.referrer_medium
+    left join source_matches
+        on source_matches.source_name = origins.source_name and source_matches.source = channel_rules.source
+    left join medium_matches
+        on medium_matches.medium_name = origins.medium_name and medium_matches.medium = channel_rules.medium
+    left join campaign_matches
+        on campaign_matches.campaign_name = origins.campaign_name
+        and campaign_matches.campaign = channel_rules.campaign
+    where (channel_rules.source is null or source_matches.source is not null)
+        and (channel_rules.medium is null or medium_matches.medium is not null)
+        and (channel_rules.campaign is null or campaign_matches.campaign is not null)
     group by origins.referrer_medium, origins.source_name, origins.medium_name, origins.campaign_name
 ),
 

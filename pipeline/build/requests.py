@@ -76,6 +76,8 @@ def build_requests(
 def files_without_user_agents(state: State, settings: Settings) -> set[str]:
     """Find the log files whose lines have no place for a user agent, so that none on a line tells nothing.
 
+    Of a W3C log the last header counts.
+
     Args:
         state: a run, or a look at a state.
         settings: what formats need.

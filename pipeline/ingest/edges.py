@@ -197,7 +197,7 @@ class Edges:
         first = first_field(known) if known is not None else None
         for tail in self.tails(entry):
             row = read_whole(tail.waiting_text + entry.first_text, known)
-            if row is None or (is_line and not is_client(str(row[str(first)]), str(first))):
+            if row is None or (is_line and (first is None or not is_client(str(row[first]), first))):
                 continue
             joined = Joined(tail, single_line(row, 0, self._zone), False)
             is_between = is_in_time(joined.at, self.last_at(tail), next_at)

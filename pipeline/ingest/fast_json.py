@@ -72,9 +72,9 @@ def _holding_controls(block: Block) -> Mask:
 
 
 def _shapes(block: Block, lines: Places) -> Iterator[tuple[Shape, Places]]:
-    """Part lines by how they are written; those that hardly any other line is like are left out.
+    """Part lines by how they are written, those with as many quotes together, the most first.
 
-    Lines with as many quotes are looked at together, the most first, so that odd lines cost the others nothing.
+    Of many shapes some are left out. Lines from everywhere say which are tried, so that a few odd ones do no harm.
     """
     chars = block.data + _SPACES
     quotes = np.flatnonzero(np.frombuffer(block.data, dtype=np.uint8) == QUOTE[0])
@@ -82,11 +82,12 @@ def _shapes(block: Block, lines: Places) -> Iterator[tuple[Shape, Places]]:
     counts = np.diff(np.append(firsts, len(quotes)))
     for count in _most_frequent(counts[lines]):
         left = lines[counts[lines] == count]
-        for _ in range(_MOST_SHAPES):
+        for turn in range(_MOST_SHAPES):
             if not len(left):
                 break
-            shape = find_shape(block.line(int(left[0])))
-            is_alike = np.arange(len(left)) == 0
+            tried = turn * len(left) // _MOST_SHAPES
+            shape = find_shape(block.line(int(left[tried])))
+            is_alike = np.arange(len(left)) == tried
             if shape is not None:
                 places = quotes[firsts[left][:, None] + np.arange(count)]
                 is_alike = shape.fits(chars, block.starts[left], block.ends[left], places)
@@ -135,17 +136,16 @@ def _columns(table: pa.Table, shape: Shape, known: JsonFormat, rows: int) -> tup
             further[key] = taken
             continue
         names.add(name)
+        if name in known.needed:
+            vouched &= taken[0] >= 0
         if pa.types.is_boolean(taken[1].type) or name == "request":
             vouched &= taken[0] < 0
         elif name == "time":
             columns |= time_columns(name, taken, vouched)
-            vouched &= taken[0] >= 0
         elif name in NUMBERS:
             column_name, numbers = number_column(name, taken, vouched)
             columns[column_name] = numbers
         else:
-            if name in known.needed:
-                vouched &= taken[0] >= 0
             columns[name] = from_codes(*taken)
     if not set(known.needed) <= names:
         vouched[:] = False

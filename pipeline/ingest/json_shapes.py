@@ -20,7 +20,7 @@ _BACKSLASH = b"\\"
 _HIDDEN_BACKSLASH, _HIDDEN_QUOTE = b"\x02", b"\x01"  # a text of JSON holds no control characters but escaped ones
 ESCAPED = r"[\\\x02]"  # what a text holds with something escaped, hidden or not
 _WORD = 8
-_MOST_MEMBERS = 256
+_MOST_MEMBERS, _LONGEST_PART = 256, 256
 _OPENING, _TEXT, _AFTER_TEXT = re.compile(rb"\{ *"), re.compile(rb" *: *"), re.compile(rb" *, *")
 _SCALAR = re.compile(rb'( *: *)[^ "{}\[\],:]+( *, *| *\} *)')
 _END = re.compile(rb" *\} *")
@@ -140,4 +140,5 @@ def find_shape(line: bytes) -> Shape | None:
             return None
     keys = {member.key for member in members}
     is_plain = len(keys) == len(members) and not any(re.search(ESCAPED.encode(), key) for key in keys)
+    is_plain &= all(len(part) <= _LONGEST_PART for part in shown if part is not None)
     return Shape(tuple(members), tuple(shown)) if members and is_plain else None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.formats.json_lines import mapped_format
+from pipeline.formats.json_lines import JsonFormat, mapped_format
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.fast_json import _shapes, read_block
 from tests.ingest.test_hostile import assert_paths_agree
@@ -17,6 +17,7 @@ from tests.ingest.test_hostile import assert_paths_agree
 WHO = {"visitor_id": "visitor_cookie", "user_id": "user_id", "business_id": "business_id"}
 
 FLAT = mapped_format({"time": "ts", "target": "uri", "status": "code", "duration_ms": "took", "ip": "ip"}, WHO)
+NEEDS_ADDRESS = JsonFormat("app", {"ts": "time", "uri": "target", "code": "status", "ip": "ip"})
 GOOD_NUMBERS = [
     "0",
     "7",
@@ -155,3 +156,15 @@ def test_a_forwarded_address_without_a_key_of_its_own_leaves_those_of_other_line
         '{"ts":1772442005,"uri":"/a","ip":"::1","xff":"3.3.3.3","quoted_1":"hello"}',
     ]
     assert_paths_agree(Block("".join(f"{line}\n" for line in lines).encode(), 0), mapped)
+
+
+@pytest.mark.parametrize("key", ["ts", "ip", "uri", "code"])
+@pytest.mark.parametrize("other", ["true", "5", '"x"'])
+def test_null_is_absent_beside_values_of_any_kind(key: str, other: str) -> None:
+    told = {"ts": "1772442005", "ip": '"::1"', "uri": '"/a"', "code": "200"}
+    lines = [
+        "{" + ",".join(f'"{name}":{value}' for name, value in (told | {key: kind}).items()) + "}"
+        for kind in (other, "null")
+    ]
+    for mapped in (FLAT, NEEDS_ADDRESS):
+        assert_paths_agree(Block("".join(f"{line}\n" for line in [*lines, *lines]).encode(), 0), mapped)
