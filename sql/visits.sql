@@ -86,26 +86,27 @@ origins as (
     from sources
 ),
 
--- Each distinct text is matched with each distinct pattern once: texts are what a visitor chose, and may be very many.
-source_matches as (
-    select texts.source_name, patterns.source
-    from (select distinct source_name from origins) as texts
-    inner join (select distinct source from channel_rules where source is not null) as patterns
-        on regexp_matches(texts.source_name, patterns.source)
+texts as (
+    select distinct 'source' as field, source_name as text from origins
+    union all
+    select distinct 'medium' as field, medium_name as text from origins
+    union all
+    select distinct 'campaign' as field, campaign_name as text from origins
 ),
 
-medium_matches as (
-    select texts.medium_name, patterns.medium
-    from (select distinct medium_name from origins) as texts
-    inner join (select distinct medium from channel_rules where medium is not null) as patterns
-        on regexp_matches(texts.medium_name, patterns.medium)
+patterns as (
+    select distinct 'source' as field, source as pattern from channel_rules where source is not null
+    union all
+    select distinct 'medium' as field, medium as pattern from channel_rules where medium is not null
+    union all
+    select distinct 'campaign' as field, campaign as pattern from channel_rules where campaign is not null
 ),
 
-campaign_matches as (
-    select texts.campaign_name, patterns.campaign
-    from (select distinct campaign_name from origins) as texts
-    inner join (select distinct campaign from channel_rules where campaign is not null) as patterns
-        on regexp_matches(texts.campaign_name, patterns.campaign)
+-- Each distinct text is matched with each pattern once: texts are what a visitor chose, and may be very many.
+matches as (
+    select texts.field, texts.text, patterns.pattern
+    from texts
+    inner join patterns on patterns.field = texts.field and regexp_matches(texts.text, patterns.pattern)
 ),
 
 first_rules as (
@@ -118,16 +119,21 @@ first_rules as (
     from origins
     inner join channel_rules
         on channel_rules.referrer is null or channel_rules.referrer = origins.referrer_medium
-    left join source_matches
-        on source_matches.source_name = origins.source_name and source_matches.source = channel_rules.source
-    left join medium_matches
-        on medium_matches.medium_name = origins.medium_name and medium_matches.medium = channel_rules.medium
-    left join campaign_matches
-        on campaign_matches.campaign_name = origins.campaign_name
-        and campaign_matches.campaign = channel_rules.campaign
-    where (channel_rules.source is null or source_matches.source is not null)
-        and (channel_rules.medium is null or medium_matches.medium is not null)
-        and (channel_rules.campaign is null or campaign_matches.campaign is not null)
+    left join matches as sources_matched
+        on sources_matched.field = 'source'
+        and sources_matched.text = origins.source_name
+        and sources_matched.pattern = channel_rules.source
+    left join matches as media_matched
+        on media_matched.field = 'medium'
+        and media_matched.text = origins.medium_name
+        and media_matched.pattern = channel_rules.medium
+    left join matches as campaigns_matched
+        on campaigns_matched.field = 'campaign'
+        and campaigns_matched.text = origins.campaign_name
+        and campaigns_matched.pattern = channel_rules.campaign
+    where (channel_rules.source is null or sources_matched.pattern is not null)
+        and (channel_rules.medium is null or media_matched.pattern is not null)
+        and (channel_rules.campaign is null or campaigns_matched.pattern is not null)
     group by origins.referrer_medium, origins.source_name, origins.medium_name, origins.campaign_name
 ),
 

@@ -85,7 +85,6 @@ def _duration(unit_ns: int) -> Callable[[str], float]:
 
 # Nanoseconds of each unit.
 _UNITS = {"duration_s": 1_000_000_000, "duration_ms": 1_000_000, "duration_us": 1000, "duration_ns": 1}
-read_seconds = _duration(_UNITS["duration_s"])
 
 # Field: the column it becomes, and how its text is read.
 NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {

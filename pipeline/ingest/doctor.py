@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 from pipeline.formats import REASONS, Format, W3cFormat, find_format
 from pipeline.formats.proposal import Proposal, propose
 from pipeline.formats.proposal_json import propose_fields
-from pipeline.ingest.blocks import Block, Overlong, Tail, cut_blocks, find_compression, read_pieces
+from pipeline.ingest.blocks import Block, Overlong, Tail, cut_blocks
 from pipeline.ingest.columns import RejectedLine
 from pipeline.ingest.limits import Limit, limit_of
 from pipeline.ingest.parsing import parse_block
+from pipeline.ingest.pieces import find_compression, read_pieces
 from pipeline.ingest.stores import Readable
 from pipeline.settings import Settings
 

@@ -18,16 +18,7 @@ import pyarrow.compute as pc
 
 from pipeline.formats import Format, LayoutFormat, Rejected, W3cFormat, find_format, format_named, pasted_name
 from pipeline.formats.fields import UNCLOSED
-from pipeline.ingest.blocks import (
-    Block,
-    Damaged,
-    HashedPieces,
-    Overlong,
-    Tail,
-    cut_blocks,
-    find_compression,
-    read_pieces,
-)
+from pipeline.ingest.blocks import Block, Overlong, Tail, cut_blocks
 from pipeline.ingest.columns import ParsedLines, RejectedLine, blank_line, line_table, rows_table
 from pipeline.ingest.day_files import DayWriter
 from pipeline.ingest.exact_path import read_line
@@ -36,6 +27,7 @@ from pipeline.ingest.ledger import HEAD_BYTES, Ledger, LedgerEntry, content_hash
 from pipeline.ingest.limits import limit_of
 from pipeline.ingest.line_hash import hashed
 from pipeline.ingest.parsing import parse_block, with_whole_lines
+from pipeline.ingest.pieces import Damaged, HashedPieces, find_compression, read_pieces
 from pipeline.ingest.stores import Readable
 from pipeline.settings import Settings
 

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 import zstandard
 
-from pipeline.ingest.blocks import Block, Tail, cut_blocks, read_pieces
+from pipeline.ingest.blocks import Block, Tail, cut_blocks
 from pipeline.ingest.limits import FREE_BYTES
+from pipeline.ingest.pieces import read_pieces
 from tests.ingest.deliveries import House
 from tests.ingest.test_delivery import LINES, WHOLE
 
