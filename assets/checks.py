@@ -11,8 +11,6 @@ from assets.resources import OpenWarehouse
 from pipeline.checks import CheckResult, days_are_not_small, few_lines_are_rejected, keys_are_unique, ledger_adds_up
 from pipeline.schemas import TABLES
 
-KEYED = ("requests", "acts", "clickstream", "visits", "user_days", "user_links", "user_lookup")
-
 
 def _answer(result: CheckResult, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(

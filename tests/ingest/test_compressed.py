@@ -101,16 +101,16 @@ for name in ("bomb", "larger"):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="a process's own peak is read from /proc")
 @pytest.mark.parametrize("name", list(PACKERS))
 def test_memory_does_not_grow_with_what_a_bomb_holds(tmp_path: Path, name: str) -> None:
-    """120 MB of NULs, and 480 MB, as lines of 2 MB each."""
+    """200 MB of NULs, and 560 MB, as lines of 2 MB each. How soon memory is used again differs by 150 MB."""
     house = House(tmp_path)
     pack = PACKERS[name]
-    for source, lines in (("bomb", 60), ("larger", 240)):
+    for source, lines in (("bomb", 100), ("larger", 280)):
         house.deliver(f"{source}/unfinished.tmp", pack(WHOLE) + pack((bytes(2_000_000 - 1) + b"\n") * lines))
     command = [sys.executable, "-c", GROWTH, str(tmp_path)]
     out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     bomb, larger = (int(line) for line in out.split())
-    assert house.rows("select sum(lines_rejected) from ingested_files") == [(60 + 240,)]
-    assert larger - bomb < 150
+    assert house.rows("select sum(lines_rejected) from ingested_files") == [(100 + 280,)]
+    assert larger - bomb < 250
     assert larger < 900
 
 
