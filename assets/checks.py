@@ -72,6 +72,9 @@ CHECKS = [
     no_day_is_small,
     *(
         _unique(name)
-        for name in ("requests", "acts", "clickstream", "visits", "user_days", "user_links", "user_lookup")
+        for name in (
+            *("requests", "identifier_links", "acts", "clickstream", "visits"),
+            *("user_days", "user_links", "user_lookup"),
+        )
     ),
 ]

@@ -21,7 +21,7 @@ def _deps(name: str) -> list[dg.AssetDep]:
         dg.AssetDep(table, partition_mapping=_MAPPINGS.get(days)) if days in _MAPPINGS else dg.AssetDep(table)
         for table, days in INPUTS.get(name, ())
     ]
-    links = [dg.AssetDep("user_links")] if name == "acts" else []
+    links = [dg.AssetDep("identifier_links")] if name == "acts" else []
     return [*by_day, *links, *(dg.AssetDep(table) for table in WHOLE_INPUTS.get(name, ()))]
 
 

@@ -35,6 +35,9 @@ def spec(name: str, **more: Any) -> dg.AssetSpec:
     )
 
 
+CORRECTIONS = spec("link_corrections")  # written by `trail link`, by no run
+
+
 @dg.multi_asset(specs=[spec(name) for name in RAW], name="ingest")
 def raw_tables(warehouse: dg.ResourceParam[OpenWarehouse]) -> Iterator[Any]:
     """Read what is new in the landing place."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from pipeline.channels import channel_rules
 from pipeline.schemas import TABLES
+from pipeline.settings import Settings
 
 REFERENCES = {"channel_rules": channel_rules}  # relations that the project brings itself
 SQL_FOLDER = Path(__file__).resolve().parents[1] / "sql"
@@ -78,7 +79,11 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def run_model(
-    connection: duckdb.DuckDBPyConnection, name: str, first: date | None = None, last: date | None = None
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    first: date | None = None,
+    last: date | None = None,
+    settings: Settings | None = None,
 ) -> pa.Table:
     """Run a model.
 
@@ -87,11 +92,12 @@ def run_model(
         name: the model's.
         first: the first day to build, for tables by day.
         last: the last day to build.
+        settings: those that the model reads; the defaults where None.
 
     Returns:
         The rows, in the table's columns and types, in no particular order.
     """
-    return pa.Table.from_batches(stream_model(connection, name, first, last), schema=_schema(name))
+    return pa.Table.from_batches(stream_model(connection, name, first, last, settings=settings), schema=_schema(name))
 
 
 def stream_model(
@@ -100,9 +106,10 @@ def stream_model(
     first: date | None = None,
     last: date | None = None,
     order_by: Sequence[str] = (),
+    settings: Settings | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Run a model and give its rows in batches, in the order of some columns; other arguments as `run_model`."""
-    parameters = _parameters(first, last)
+    parameters = _days(first, last) | settings_read(name, settings or Settings())
     steps = [load_model(step) for step in (*_steps(name), name)]
     shared = "".join(f"{step.name} as ({_bare(step.sql)}),\n" for step in steps[:-1])
     own = f"{name} as ({_bare(steps[-1].sql)})"
@@ -124,7 +131,13 @@ def _schema(name: str) -> pa.Schema:
     return TABLES[name].file_schema.remove_metadata()
 
 
-def _parameters(first: date | None, last: date | None) -> dict[str, date]:
+def settings_read(name: str, settings: Settings) -> dict[str, object]:
+    """The settings that a model reads as parameters, by name."""
+    sql = load_model(name).sql
+    return {entry.name: getattr(settings, entry.name) for entry in fields(Settings) if f"${entry.name}" in sql}
+
+
+def _days(first: date | None, last: date | None) -> dict[str, object]:
     if first is None or last is None:
         return {}
     one = timedelta(days=1)

@@ -60,6 +60,7 @@ class Settings:
     event_paths: tuple[str, ...] = ("/trail/event",)
     route_rules: tuple[RouteRule, ...] = ()
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
+    shared_users: int = 5
     secret: str = "trail"  # noqa: S105 a key for pseudonyms that works unset; the README asks for one's own
     threads: int = 2
     memory_limit: str = "1GB"
@@ -92,6 +93,7 @@ DESCRIPTIONS: dict[str, str] = {
     "event_paths": "paths that receive a page's own reports, comma-separated",
     "route_rules": "versioned rules for variable path segments: a list of {prefix, name} in trail.toml",
     "sources": "per source: time_zone (for formats without one), format (a name, or pasted), fields (JSON keys)",
+    "shared_users": "a cookie or login of more users than this is `shared`, as an address of two is, and links nothing",
     "secret": "key of the hash that names a visitor who has no cookie; set your own and keep it",
     "threads": "cores that Trail may use",
     "memory_limit": "memory that DuckDB may use before it spills to disk, such as 1GB",
@@ -143,6 +145,7 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
 _SIZE = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)\s?(?P<prefix>[KMGT])(?P<binary>i?)B", re.ASCII)
 _WHOLE_NUMBERS = {
     "threads": (1, 1024),
+    "shared_users": (1, 1_000_000),
     "grace_hours": (0, 696),  # what is erased must be gone in 30 days; a daily sweep may come a day later
     "ratio_limit": (10, 1_000_000),
 }

@@ -1,10 +1,12 @@
 -- acts: an act with the person it belongs to, and the actor whose acts are cut into visits.
 -- grain: one row per act (page, api, event or download) of the days
 -- key: request_id
--- inputs: requests, user_links
+-- inputs: requests, identifier_links
 -- A visitor's acts are cut where a gap is longer than 30 minutes (a piece), and at a UTC midnight only if the day before
 -- was active throughout, judged by that day's acts. So a piece spans two days at most, and an act of day D has its whole
 -- piece within D-1 .. D+1: before D-1's first act there is a gap, or else D-1 was active throughout and was cut off.
+-- Whose an act is: its line's user; else by a person's correction; else its login's; else that of the piece, where it has
+-- exactly one and neither is the visitor shared nor was the link removed; else the cookie's.
 -- Within one instant acts are ordered by what they are, since the order of lines does not survive a cut file.
 
 with
@@ -32,28 +34,62 @@ raw_acts as (
 
 login_links as (
     select identifier, user_id
-    from user_links
-    where method = 'identifier' and identifier_kind = 'login'
+    from identifier_links
+    where method = 'identifier'
+),
+
+corrections as (
+    select identifier_kind, identifier, user_id, business_id, valid_from, valid_to
+    from identifier_links
+    where method = 'correction'
 ),
 
 cookie_links as (
     select identifier, user_id, business_id, evidence, valid_from, valid_to
-    from user_links
+    from identifier_links
     where method = 'visitor_cookie'
+),
+
+shared_visitors as (
+    select identifier
+    from identifier_links
+    where method = 'shared' and identifier_kind <> 'login'
+),
+
+removed_links as (
+    select identifier, user_id
+    from identifier_links
+    where method = 'removed' and identifier_kind <> 'login'
 ),
 
 named as (
     select
-        raw_acts.* exclude (user_id, identifier),
-        coalesce(raw_acts.user_id, login_links.user_id) as known_user_id,
+        raw_acts.* exclude (user_id, identifier, business_id),
+        coalesce(raw_acts.user_id, login_said.user_id, visitor_said.user_id, login_links.user_id) as known_user_id,
+        case
+            when raw_acts.business_id is not null or raw_acts.user_id is not null then raw_acts.business_id
+            when login_said.user_id is not null then login_said.business_id
+            else visitor_said.business_id
+        end as business_id,
         case
             when raw_acts.user_id is not null then 'on_line'
+            when coalesce(login_said.user_id, visitor_said.user_id) is not null then 'correction'
             when login_links.user_id is not null then 'identifier'
         end as known_by,
         lag(raw_acts.at_utc) over visitor_order as previous_at,
         lag(raw_acts.date) over visitor_order as previous_date,
     from raw_acts
     left join login_links on login_links.identifier = raw_acts.identifier
+    left join corrections as login_said
+        on login_said.identifier_kind = 'login'
+        and login_said.identifier = raw_acts.identifier
+        and (login_said.valid_from is null or raw_acts.occurred_at >= login_said.valid_from)
+        and (login_said.valid_to is null or raw_acts.occurred_at <= login_said.valid_to)
+    left join corrections as visitor_said
+        on visitor_said.identifier_kind = 'visitor'
+        and visitor_said.identifier = raw_acts.visitor_id
+        and (visitor_said.valid_from is null or raw_acts.occurred_at >= visitor_said.valid_from)
+        and (visitor_said.valid_to is null or raw_acts.occurred_at <= visitor_said.valid_to)
     window visitor_order as (
         partition by raw_acts.visitor_id
         order by raw_acts.at_utc, raw_acts.tie_rank, raw_acts.request_id
@@ -104,33 +140,44 @@ piece_users as (
         case when count(distinct known_user_id) = 1 then min(known_user_id) end as user_id,
         case when count(distinct business_id) = 1 then min(business_id) end as business_id,
         min_by(request_id, (at_utc, tie_rank, request_id)) as evidence,
-        cast(count(distinct known_user_id) as bigint) as users,
     from pieces
     where known_user_id is not null
     group by visitor_id, piece
 ),
 
+lone_users as (
+    select piece_users.*
+    from piece_users
+    left join shared_visitors on shared_visitors.identifier = piece_users.visitor_id
+    left join removed_links
+        on removed_links.identifier = piece_users.visitor_id
+        and removed_links.user_id = piece_users.user_id
+    where piece_users.user_id is not null
+        and shared_visitors.identifier is null
+        and removed_links.identifier is null
+),
+
 linked as (
     select
         pieces.*,
-        coalesce(pieces.known_user_id, piece_users.user_id, cookie_links.user_id) as user_id,
+        coalesce(pieces.known_user_id, lone_users.user_id, cookie_links.user_id) as user_id,
         case
             when pieces.known_by is not null then pieces.known_by
-            when piece_users.user_id is not null then 'same_visit'
+            when lone_users.user_id is not null then 'same_visit'
             when cookie_links.user_id is not null then 'visitor_cookie'
         end as linked_by,
         case
             when pieces.known_by is not null then pieces.request_id
-            when piece_users.user_id is not null then piece_users.evidence
+            when lone_users.user_id is not null then lone_users.evidence
             else cookie_links.evidence
         end as link_evidence,
         case
             when pieces.business_id is not null or pieces.known_by is not null then pieces.business_id
-            when piece_users.user_id is not null then piece_users.business_id
+            when lone_users.user_id is not null then lone_users.business_id
             else cookie_links.business_id
         end as linked_business_id,
     from pieces
-    left join piece_users on piece_users.visitor_id = pieces.visitor_id and piece_users.piece = pieces.piece
+    left join lone_users on lone_users.visitor_id = pieces.visitor_id and lone_users.piece = pieces.piece
     left join cookie_links
         on cookie_links.identifier = pieces.visitor_id
         and pieces.occurred_at between cookie_links.valid_from and cookie_links.valid_to

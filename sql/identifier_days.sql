@@ -2,7 +2,8 @@
 -- grain: one row per day, identifier, login, user and Business on the same lines
 -- key: date, identifier_kind, identifier, login, user_id, business_id
 -- inputs: requests
--- Cookies (c-) and login names identify; a hash of address and user agent (h-) never does.
+-- Cookies (c-) and login names identify. A hash of address and user agent (h-) never does: it is here with the users
+-- seen on it, to tell whether several share it.
 
 with
 
@@ -23,6 +24,12 @@ seen as (
     select 'login' as identifier_kind, login as identifier, *
     from day_acts
     where login is not null
+
+    union all
+
+    select 'address' as identifier_kind, visitor_id as identifier, *
+    from day_acts
+    where visitor_id like 'h-%' and (user_id is not null or login is not null)
 )
 
 select

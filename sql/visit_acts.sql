@@ -80,5 +80,5 @@ select
     visit_date,
     strftime(visit_date, '%Y%m%d') || '-' || substr(md5(actor || chr(31) || first_request_id), 1, 16) as visit_id,
     visit_seq,
-    cast(extract(epoch from next_at - at_utc) as double) as seconds_to_next,
+    (epoch_us(next_at) - epoch_us(at_utc)) / 1e6 as seconds_to_next,
 from placed

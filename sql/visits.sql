@@ -42,7 +42,7 @@ summed as (
         min(business_id) as business_id,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
-        cast(extract(epoch from max(at_utc) - min(at_utc)) as double) as observed_s,
+        (epoch_us(max(at_utc)) - epoch_us(min(at_utc))) / 1e6 as observed_s,
         cast(count(*) as bigint) as requests,
         cast(count(*) filter (where is_page_view) as bigint) as page_views,
         cast(count(*) filter (where kind in ('event', 'download') or (kind = 'api' and is_change)) as bigint) as acts,

@@ -11,6 +11,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.models import settings_read
+from pipeline.settings import Settings
+
 DayFiles = dict[date | None, list[Path]]
 
 # Each table by day, in the order of building: the tables it is made of, and which days of them beside its own.
@@ -18,12 +21,14 @@ INPUTS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "requests": (("raw_requests", (0,)),),
     "identifier_days": (("requests", (0,)),),
     "acts": (("requests", (-1, 0, 1)),),
+    "same_visit_days": (("acts", (0,)),),
     "clickstream": (("acts", (-1, 0, 1)), ("requests", (0,))),
     "visits": (("acts", (-1, 0, 1)), ("requests", (0, 1))),
     "user_days": (("clickstream", (0,)),),
 }
 WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
-    "user_links": ("identifier_days", "users"),
+    "identifier_links": ("identifier_days", "users", "link_corrections"),
+    "user_links": ("identifier_days", "identifier_links", "same_visit_days"),
     "user_lookup": ("user_days", "user_links", "users", "memberships", "businesses"),
 }
 
@@ -36,6 +41,7 @@ Stale = dict[str, list[date]]
 class State(Protocol):
     """A state of the warehouse: what a run or a look without the lock offers."""
 
+    settings: Settings
     facts: dict[str, Any]
 
     def files(self, table: str) -> DayFiles:
@@ -144,10 +150,12 @@ def fingerprint(files: Mapping[str, DayFiles], table: str, day: date) -> str:
 
 
 def whole_fingerprint(state: State, table: str) -> str:
-    """Fingerprint what a table that is not by day is made of."""
-    return _hashed(
+    """Fingerprint what a table that is not by day is made of: files, and settings that its model reads."""
+    made_of = [
         f"{name}/{path.name}" for name in WHOLE_INPUTS[table] for paths in state.files(name).values() for path in paths
-    )
+    ]
+    made_of += [f"{name}={value}" for name, value in settings_read(table, state.settings).items()]
+    return _hashed(made_of)
 
 
 def note_built(state: State, table: str, day: date | None, print_of_inputs: str) -> None:

@@ -22,19 +22,21 @@ _ORDER: dict[str, tuple[str, ...]] = {
     "clickstream": ("user_id", "visitor_id", "occurred_at", "visit_id", "visit_seq"),
     "visits": ("user_id", "visitor_id", "started_at", "visit_id"),
     "user_days": ("user_id", "business_id"),
-    "user_links": ("identifier_kind", "identifier", "user_id", "method"),
+    "identifier_links": ("identifier_kind", "identifier", "user_id", "method", "valid_from"),
+    "same_visit_days": ("visitor_id", "user_id"),
+    "user_links": ("identifier_kind", "identifier", "user_id", "method", "valid_from"),
     "user_lookup": ("user_id",),
 }
 _DAYS_OF_CHANGED_LINKS = """
 with now as (
-    select identifier_kind, identifier, user_id, method, evidence, business_id
-    from user_links
-    where method <> 'on_line'
+    select identifier_kind, identifier, user_id, method, evidence, business_id,
+        case when method = 'correction' then valid_from end, case when method = 'correction' then valid_to end
+    from identifier_links
 ),
 before as (
-    select identifier_kind, identifier, user_id, method, evidence, business_id
+    select identifier_kind, identifier, user_id, method, evidence, business_id,
+        case when method = 'correction' then valid_from end, case when method = 'correction' then valid_to end
     from links_before
-    where method <> 'on_line'
 ),
 changed as ((from now except from before) union (from before except from now))
 select distinct identifier_days.date
@@ -85,10 +87,12 @@ def build_whole(run: Run, name: str) -> int:
     if not is_whole_stale(run, name):
         return _count(run, name)
     with run.connect() as connection:
-        path, rows = run.write_parts(name, None, stream_model(connection, name, order_by=_ORDER[name]))
+        path, rows = run.write_parts(
+            name, None, stream_model(connection, name, order_by=_ORDER[name], settings=run.settings)
+        )
     before = run.files(name).get(None, [])
     run.replace(name, _changed(run, name, None, path, rows))
-    if name == "user_links":
+    if name == "identifier_links":
         _touch_days(run, before)
     note_built(run, name, None, whole_fingerprint(run, name))
     return rows
@@ -131,7 +135,7 @@ def _touch_days(run: Run, before: list[Path]) -> None:
             links = connection.read_parquet([str(path) for path in before], hive_partitioning=False)
             links.create_view("links_before")
         else:
-            connection.execute("create view links_before as from user_links limit 0")
+            connection.execute("create view links_before as from identifier_links limit 0")
         found = connection.execute(_DAYS_OF_CHANGED_LINKS).fetchall()
     days = {day + timedelta(days=offset) for (day,) in found for offset in (-1, 0, 1)}
     touch(run, days & {day for day in run.files("requests") if day is not None})

@@ -98,6 +98,9 @@ def explain(obj: Any, request_id: str, as_json: bool) -> None:
     if story["link"]:
         click.echo("\nwhose it is, shown by")
         show_fields(story["link"])
+    if story["correction"]:
+        click.echo("\nwhich a person said")
+        show_fields(story["correction"])
     click.echo("\nin the logs")
     show_rows(story["files"], ["path", "line_offset", "ip", "target"])
 

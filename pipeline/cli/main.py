@@ -11,13 +11,14 @@ from typing import Any
 import click
 import duckdb
 
-from pipeline.cli import ask, enrich, look, work
+from pipeline.cli import ask, enrich, link, look, work
 from pipeline.formats import check_formats
+from pipeline.people.corrections import CorrectionError
 from pipeline.people.directory import DirectoryError
 from pipeline.settings import SettingError, Settings, load_settings
 from pipeline.warehouse import LockTimeoutError, SchemaError
 
-_EXPECTED = (SettingError, LockTimeoutError, SchemaError, DirectoryError, duckdb.Error, OSError)
+_EXPECTED = (SettingError, LockTimeoutError, SchemaError, DirectoryError, CorrectionError, duckdb.Error, OSError)
 
 
 @dataclass
@@ -67,5 +68,5 @@ def main(ctx: click.Context, config: Path | None, debug: bool) -> None:
     ctx.obj = Context(config, debug)
 
 
-for command in (*work.COMMANDS, *enrich.COMMANDS, *look.COMMANDS, *ask.COMMANDS):
+for command in (*work.COMMANDS, *enrich.COMMANDS, *look.COMMANDS, *link.COMMANDS, *ask.COMMANDS):
     main.add_command(command)

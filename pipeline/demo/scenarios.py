@@ -36,6 +36,7 @@ def make_events(random: Random, businesses: list[Business], days: int, scale: fl
     events += _bots(random, dates, round(700 * scale) + 60)
     events += _health_checks(dates)
     events += _internal_area(random, businesses[9], dates)
+    events += _guest_at_home(random, businesses[10], dates)
     _break_notes(random, events, businesses[0], dates)
     return events
 
@@ -281,6 +282,23 @@ def _internal_area(random: Random, business: Business, dates: list[date]) -> lis
             for event in sitting.events:
                 event.login = user.email
             events += sitting.events
+    return events
+
+
+def _guest_at_home(random: Random, business: Business, dates: list[date]) -> list[Event]:
+    """Somebody without cookies works at home; a guest with the same browser looks at the site at the same time."""
+    events: list[Event] = []
+    user = business.users[0]
+    for day in dates[::2]:
+        device = Device("198.19.206.1", DESKTOPS[6])
+        sitting = Sitting(random, device, "guest at home", at(day, 19), user, business.business_id)
+        sitting.log_in()
+        sitting.work(4)
+        guest = Sitting(random, device, "guest at home", at(day, 19.01))
+        guest.page("/", referrer=random.choice(REFERRERS))
+        guest.think()
+        guest.page("/pricing")
+        events += sitting.events + guest.events
     return events
 
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from pipeline.demo.events import Event
 from pipeline.demo.people import Business
 
-GAP_MS, DAY_MS = 1_800_000, 86_400_000
+GAP_MS, DAY_MS, SHARED_USERS = 1_800_000, 86_400_000, 5
 
 
 @dataclass
@@ -104,10 +104,11 @@ def know(events: Iterable[Event], businesses: Sequence[Business]) -> list[Act]:
         by_visitor[act.visitor].append(act)
     for visitor, mine in by_visitor.items():
         known = {(act.user, act.business) for act in mine if act.user}
+        is_shared = len({user for user, _ in known}) > (SHARED_USERS if visitor.startswith("c-") else 1)
         for piece in cut(mine):
             here = {(act.user, act.business) for act in piece if act.user}
             source = here if here else (known if visitor.startswith("c-") else set())
-            users = {user for user, _ in source}
+            users = set() if is_shared else {user for user, _ in source}
             owned = {business for _, business in source if business}
             if len(users) == 1:
                 for act in piece:

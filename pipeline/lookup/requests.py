@@ -18,8 +18,8 @@ def request_story(connection: duckdb.DuckDBPyConnection, request_id: str) -> Row
 
     Returns:
         `request` (its row of `requests`), `act` (its row of `clickstream`; None where it is no act), `link` (the
-        request that shows whose it is) and `files` (where in which files equal lines stand); None where there is no
-        such request.
+        request that shows whose it is), `correction` (the person's word that made it theirs; None where a rule did)
+        and `files` (where in which files equal lines stand); None where there is no such request.
     """
     day = day_of(request_id)
     if day is None:
@@ -31,7 +31,13 @@ def request_story(connection: duckdb.DuckDBPyConnection, request_id: str) -> Row
     request = found[0]
     acts = rows(connection, "select * from clickstream where date = $day and request_id = $request", asked)
     act = acts[0] if acts else None
-    return {"request": request, "act": act, "link": _link(connection, act), "files": _files(connection, request)}
+    return {
+        "request": request,
+        "act": act,
+        "link": _link(connection, act),
+        "correction": _correction(connection, request, act),
+        "files": _files(connection, request),
+    }
 
 
 def _link(connection: duckdb.DuckDBPyConnection, act: Row | None) -> Row | None:
@@ -47,6 +53,28 @@ def _link(connection: duckdb.DuckDBPyConnection, act: Row | None) -> Row | None:
         where date between $day and $next and request_id = $request
         """,
         {"day": day, "next": day + timedelta(days=1), "request": evidence},
+    )
+    return found[0] if found else None
+
+
+def _correction(connection: duckdb.DuckDBPyConnection, request: Row, act: Row | None) -> Row | None:
+    if act is None or act["linked_by"] != "correction":
+        return None
+    found = rows(
+        connection,
+        """
+        select identifier_kind, identifier, user_id, valid_from, valid_to, reason, made_at
+        from link_corrections
+        where verdict = 'add' and user_id = $user and identifier in ($visitor, $login)
+            and (valid_from is null or valid_from <= $at) and (valid_to is null or valid_to >= $at)
+        order by identifier_kind
+        """,
+        {
+            "user": act["user_id"],
+            "visitor": request["visitor_id"],
+            "login": request["identifier"],
+            "at": request["occurred_at"],
+        },
     )
     return found[0] if found else None
 

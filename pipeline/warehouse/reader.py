@@ -44,17 +44,18 @@ class StagedState:
     """The state that the next run goes on from, read without the lock: for those who decide whether there is work.
 
     Attributes:
+        settings: where the warehouse is, and what else is configured.
         facts: what writers noted of it.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._state = read_state(settings.warehouse, STAGED)
         self.facts = self._state.facts
 
     def files(self, table: str) -> DayFiles:
         """Live files of a table by day."""
-        return _files_at(self._settings, self._state, table)
+        return _files_at(self.settings, self._state, table)
 
     @property
     def exists(self) -> bool:
@@ -69,7 +70,7 @@ class StagedState:
     @property
     def is_published(self) -> bool:
         """Whether readers see this state."""
-        return read_state(self._settings.warehouse, PUBLISHED).versions == self._state.versions
+        return read_state(self.settings.warehouse, PUBLISHED).versions == self._state.versions
 
 
 def _flat(files: DayFiles) -> list[Path]:

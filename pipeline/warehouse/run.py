@@ -43,11 +43,12 @@ class Run:
     """One writer's view of the warehouse.
 
     Attributes:
+        settings: where the warehouse is, and what else is configured.
         facts: what writers noted of the state; changed here, kept by `stage`.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         staged = read_state(settings.warehouse, STAGED)
         self.facts: dict[str, Any] = copy.deepcopy(staged.facts)
         self._tables: dict[str, DeltaFiles] = {}
@@ -62,7 +63,7 @@ class Run:
 
     def new_path(self, table: str, day: date | None) -> Path:
         """Return the name of a data file for a writer of its own; it is checked when it is added."""
-        return new_path(self._settings.warehouse / table, day)
+        return new_path(self.settings.warehouse / table, day)
 
     def write(self, table: str, day: date | None, data: pa.Table) -> Path:
         """Write rows to a file that is not live yet.
@@ -91,22 +92,22 @@ class Run:
 
     def connect(self, first: date | None = None, last: date | None = None) -> duckdb.DuckDBPyConnection:
         """Open DuckDB with every table as a view in this run's own state; tables by day have a range of days only."""
-        connection = open_connection(self._settings)
+        connection = open_connection(self.settings)
         create_views(connection, {name: _flat(files.files(first, last)) for name, files in self._tables.items()})
         return connection
 
     def stage(self) -> None:
         """Make this the state that later runs go on from; readers don't see it yet."""
-        write_state(self._settings.warehouse, STAGED, self._state())
+        write_state(self.settings.warehouse, STAGED, self._state())
 
     def publish(self) -> None:
         """Stage, and show the state to readers, all tables at once."""
         self.stage()
-        write_state(self._settings.warehouse, PUBLISHED, State(self._state().versions))
+        write_state(self.settings.warehouse, PUBLISHED, State(self._state().versions))
 
     def sweep(self) -> list[Path]:
         """Remove files that have not been needed for the grace period; only after staging or publishing."""
-        return sweep_locked(self._settings)
+        return sweep_locked(self.settings)
 
     def _state(self) -> State:
         versions = {name: files.version for name, files in self._tables.items()}

@@ -75,7 +75,7 @@ def test_a_new_link_makes_the_days_of_its_cookie_and_their_neighbours_stale(tmp_
         ingest(run, house.settings)
         build_requests(run, house.settings, stale_days(run, "requests"))
         build_days(run, "identifier_days", stale_days(run, "identifier_days"))
-        build_whole(run, "user_links")
+        build_whole(run, "identifier_links")
         stale = [day.day for day in find_stale(run)["acts"]]
         assert stale == [2, 3, 9]
     house.run()

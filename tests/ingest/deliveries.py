@@ -10,7 +10,7 @@ from pipeline.ingest import IngestReport, Progress, ingest
 from pipeline.settings import Settings
 from pipeline.warehouse import connect, open_run
 
-AFTER_REQUESTS = ("identifier_days", "acts", "clickstream", "visits", "user_days")
+AFTER_REQUESTS = ("identifier_days", "acts", "same_visit_days", "clickstream", "visits", "user_days")
 TABLES_OF_WHAT_HAPPENED = ("requests", "clickstream", "visits", "user_days", "user_links", "user_lookup")
 
 
@@ -44,9 +44,10 @@ class House:
             while find_stale(run):
                 build_requests(run, self.settings, stale_days(run, "requests"))
                 build_days(run, "identifier_days", stale_days(run, "identifier_days"))
-                build_whole(run, "user_links")
+                build_whole(run, "identifier_links")
                 for name in AFTER_REQUESTS[1:]:
                     build_days(run, name, stale_days(run, name))
+            build_whole(run, "user_links")
             build_whole(run, "user_lookup")
             run.publish()
         return report

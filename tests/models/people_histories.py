@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from tests.models.oracle import GAP, Act
+from tests.models.oracle import GAP, Act, Said
 
 DAYS = 5
 STARTS = (
@@ -58,6 +58,23 @@ class _Seat:
 def mailboxes(number: int) -> dict[str, str]:
     """The directory's emails of a history's people, of whom one is not in it."""
     return {f"u{person}.{number}@example.org": f"u{person}.{number}" for person in (1, 2)}
+
+
+def said_of(number: int, seed: int, start: datetime) -> list[Said]:
+    """What persons said of a history's identifiers: nothing of most; never two users at once of one."""
+    chance = random.Random(f"said {seed}")
+    words = []
+    for identifier in (f"c-k0.{number}", f"c-k1.{number}", f"guest.{number}", f"h-ip0.{number} agent0"):
+        person = f"u{chance.randrange(1, 4)}.{number}"
+        what = chance.random()
+        if what < 0.15:
+            words.append(Said(identifier, person, is_theirs=False))
+        elif what < 0.4 and not identifier.startswith("h-"):
+            at = start + timedelta(hours=chance.randrange(24 * DAYS))
+            business = chance.choice((None, f"b1.{number}"))
+            span = chance.choice(((None, None), (at, None), (None, at), (at, at + timedelta(hours=20))))
+            words.append(Said(identifier, person, True, business, *span))
+    return words
 
 
 def history(number: int, seed: int, start: datetime) -> list[Act]:

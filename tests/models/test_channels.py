@@ -101,7 +101,7 @@ def test_channels(
     (row,) = rows_of([Act("1", start, "c-1", "agent", "page", "GET", None, None, None)]).to_pylist()
     row |= {"referrer_medium": referrer, "utm_source": source, "utm_medium": medium, "utm_campaign": campaign}
     put(engine, "requests", pa.Table.from_pylist([row], schema=TABLES["requests"].file_schema.remove_metadata()))
-    put(engine, "user_links", TABLES["user_links"].file_schema.empty_table())
+    put(engine, "identifier_links", TABLES["identifier_links"].file_schema.empty_table())
     put(engine, "acts", run_model(engine, "acts", start.date(), start.date()))
     assert run_model(engine, "visits", start.date(), start.date())["channel"].to_pylist() == [channel]
 

@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from pipeline import models
 from pipeline.models import run_model
 from pipeline.schemas import TABLES
+from pipeline.settings import Settings
 from pipeline.warehouse.views import create_views
-from tests.models.oracle import Act, Told, tell
-from tests.models.people_histories import DAYS, STARTS, history, mailboxes
+from tests.models.oracle import Act, Owner, Said, Told, tell
+from tests.models.people_histories import DAYS, STARTS, history, mailboxes, said_of
 
 SIDE_BY_SIDE = 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
 SEEDS = st.lists(st.integers(0, 2**32), min_size=SIDE_BY_SIDE, max_size=SIDE_BY_SIDE)
+SHARED_USERS = st.integers(1, 3)
 # A failing history is named by its number; to make forty smaller takes longer than to read one.
 IN_MANY = hypothesis_settings(
     deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate,)
@@ -63,11 +65,13 @@ def rows_of(acts: list[Act]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def build(engine: duckdb.DuckDBPyConnection, acts: list[Act], days: list[date], at_once: bool) -> None:
+def build(
+    engine: duckdb.DuckDBPyConnection, acts: list[Act], days: list[date], at_once: bool, shared_users: int
+) -> None:
     """Build all tables of histories: by day, the last first, or at once."""
     put(engine, "requests", rows_of(acts))
     put(engine, "identifier_days", run_model(engine, "identifier_days", days[0], days[-1]))
-    put(engine, "user_links", run_model(engine, "user_links"))
+    put(engine, "identifier_links", run_model(engine, "identifier_links", settings=Settings(shared_users=shared_users)))
     ranges = [(days[0], days[-1])] if at_once else [(day, day) for day in reversed(days)]
     for name in ("acts", "clickstream", "visits"):
         put(engine, name, pa.concat_tables([run_model(engine, name, *each) for each in ranges]))
@@ -82,7 +86,7 @@ def found(engine: duckdb.DuckDBPyConnection) -> dict[str, Told]:
         from clickstream
         """
     ).fetchall()
-    return {request_id: Told(*told) for request_id, *told in rows}
+    return {request_id: Told(Owner(*told[:3]), *told[3:]) for request_id, *told in rows}
 
 
 def visits(engine: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
@@ -100,7 +104,8 @@ def visits_told(acts: list[Act], told: dict[str, Told]) -> list[tuple[Any, ...]]
     for first, members in visits.items():
         start, end = by_id[first].at, max(by_id[member].at for member in members)
         seconds = (end - start).total_seconds() if len(members) > 1 else None
-        rows.append((start.date(), told[first].user, told[first].business, _us(start), _us(end), seconds, len(members)))
+        owner = told[first].owner
+        rows.append((start.date(), owner.user, owner.business, _us(start), _us(end), seconds, len(members)))
     return sorted(rows, key=repr)
 
 
@@ -108,7 +113,25 @@ def _us(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def difference(engine: duckdb.DuckDBPyConnection, seeds: list[int], start: datetime) -> str:
+def put_words(engine: duckdb.DuckDBPyConnection, words: list[Said]) -> None:
+    kinds = {"c": "visitor", "h": "address", "g": "login"}
+    rows = [
+        {
+            "identifier_kind": kinds[word.identifier[0]],
+            "identifier": word.identifier,
+            "user_id": word.user,
+            "verdict": "add" if word.is_theirs else "remove",
+            "business_id": word.business,
+            "valid_from": word.start,
+            "valid_to": word.end,
+        }
+        for word in words
+    ]
+    schema = TABLES["link_corrections"].file_schema.remove_metadata()
+    put(engine, "link_corrections", pa.Table.from_pylist(rows, schema=schema))
+
+
+def difference(engine: duckdb.DuckDBPyConnection, seeds: list[int], start: datetime, shared_users: int = 5) -> str:
     """Build histories day by day and at once; say what differs, from each other or from the oracle."""
     histories = [history(number, seed, start) for number, seed in enumerate(seeds)]
     acts = [act for acts in histories for act in acts]
@@ -118,13 +141,19 @@ def difference(engine: duckdb.DuckDBPyConnection, seeds: list[int], start: datet
     users = TABLES["users"].file_schema.remove_metadata()
     rows = [{"user_id": user, "email": email} for user, email in directory]
     put(engine, "users", pa.Table.from_pylist(rows, schema=users))
+    said = [said_of(number, seed, start) for number, seed in enumerate(seeds)]
+    put_words(engine, [word for words in said for word in words])
     days = [start.date() + timedelta(days=number) for number in range(DAYS)]
-    build(engine, acts, days, at_once=True)
+    build(engine, acts, days, True, shared_users)
     at_once, visits_at_once = found(engine), visits(engine)
-    build(engine, acts, days, at_once=False)
+    build(engine, acts, days, False, shared_users)
     if (found(engine), visits(engine)) != (at_once, visits_at_once):
         return "day by day gives other rows than at once"
-    told = {name: what for number, mine in enumerate(histories) for name, what in tell(mine, mailboxes(number)).items()}
+    told = {
+        name: what
+        for number, mine in enumerate(histories)
+        for name, what in tell(mine, mailboxes(number), said[number], shared_users).items()
+    }
     wrong = {name: (told[name], at_once.get(name)) for name in told if told[name] != at_once.get(name)}
     if wrong:
         name = min(wrong)
@@ -142,9 +171,9 @@ def test_any_history_gives_what_the_definitions_say(
     engine.execute(f"set TimeZone = '{zone}'")
 
     @hypothesis_settings(IN_MANY, max_examples=2, derandomize=True)
-    @given(seeds=SEEDS)
-    def check(seeds: list[int]) -> None:
-        assert not difference(engine, seeds, start)
+    @given(seeds=SEEDS, shared_users=SHARED_USERS)
+    def check(seeds: list[int], shared_users: int) -> None:
+        assert not difference(engine, seeds, start, shared_users)
 
     check()
 
@@ -156,9 +185,9 @@ def test_any_of_20_000_histories_does(engine: duckdb.DuckDBPyConnection, start: 
     engine.execute(f"set TimeZone = '{zone}'")
 
     @hypothesis_settings(IN_MANY, max_examples=56)
-    @given(seeds=SEEDS)
-    def check(seeds: list[int]) -> None:
-        assert not difference(engine, seeds, start)
+    @given(seeds=SEEDS, shared_users=SHARED_USERS)
+    def check(seeds: list[int], shared_users: int) -> None:
+        assert not difference(engine, seeds, start, shared_users)
 
     check()
 
@@ -173,6 +202,14 @@ def test_any_of_20_000_histories_does(engine: duckdb.DuckDBPyConnection, start: 
         ("visit_acts", "and full_days.date is not null then 1", "and full_days.date is not null then 0"),
         ("acts", "and full_days.date is not null then 1", "and full_days.date is not null then 0"),
         ("visit_acts", "interval 1410 minutes", "interval 1411 minutes"),
+        ("acts", "and shared_visitors.identifier is null", ""),
+        ("acts", "and removed_links.identifier is null", ""),
+        ("acts", "raw_acts.occurred_at <= visitor_said.valid_to", "raw_acts.occurred_at < visitor_said.valid_to"),
+        ("acts", "login_said.user_id, visitor_said.user_id, login", "login_links.user_id, visitor_said.user_id, login"),
+        ("identifier_links", "<= $shared_users", "< $shared_users"),
+        ("identifier_links", "then 1 else $shared_users", "then 2 else $shared_users"),
+        ("identifier_links", "from said\n    where identifier_kind = 'visitor'", "from said\n    where false"),
+        ("identifier_links", "and removed.user_id = named_logins.user_id\n    where", "and false where"),
     ],
 )
 def test_a_wrong_rule_is_seen(
@@ -184,4 +221,4 @@ def test_a_wrong_rule_is_seen(
     load = models.load_model
     monkeypatch.setattr(models, "load_model", lambda name: broken if name == model else load(name))
     turns = (list(range(turn, turn + SIDE_BY_SIDE)) for turn in range(0, 600, SIDE_BY_SIDE))
-    assert any(difference(engine, seeds, STARTS[0]) for seeds in turns)
+    assert any(difference(engine, seeds, STARTS[0], shared_users=2) for seeds in turns)
