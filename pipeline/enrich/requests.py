@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pipeline.dictionaries import Codes, codes_and_values
 from pipeline.enrich.addresses import NOWHERE, GeoDatabase, client_address
 from pipeline.enrich.bots import bot_signals
+from pipeline.enrich.client_hints import find_hints, hinted_client
 from pipeline.enrich.distinct import NONE, Coded, Meanings, Pairs, Rows, Texts, each
 from pipeline.enrich.referrers import referrer_origin
 from pipeline.enrich.targets import UTM, read_kind, read_target
@@ -116,9 +117,9 @@ class Enricher:
         cookie, browser = (np.concatenate([part[what] for part in self._numbers]) for what in ("cookie", "browser"))
         visitor, visitors = self._known.visitors.column(cookie, browser)
         rows.add(visitor, {"visitor_id": (None, visitors)})
-        signals = self._known.clients.codes("bot_signals", user_agents)
+        signals = self._known.signals.codes("bot_signals", user_agents)
         signals[np.concatenate(self._untold)] = NONE
-        rows.add(signals, {"bot_signals": (None, self._known.clients.texts("bot_signals").known)})
+        rows.add(signals, {"bot_signals": (None, self._known.signals.texts("bot_signals").known)})
         rows.plain["is_bot"] = pa.array((rows.codes("bot_signals") >= 0) & (rows.codes("user_id") < 0))
         rows.add(np.zeros(self.held, dtype=np.int32), {"enrichment_version": (None, pa.array([self.version]))})
         self._plain, self._numbers, self._untold, self.held = [], [], [], 0
@@ -165,11 +166,20 @@ class _Rules:
         ip, chain = forward
         return (client_address(ip, chain, self._settings.trusted_proxies) if ip is not None else None,)
 
-    def clients(self, user_agents: Sequence[Value]) -> Iterator[Sequence[Value]]:
-        """Browser, system, device, and the signals of a bot."""
+    def client(self, said: tuple[Value, Value]) -> Sequence[Value]:
+        """Browser, system and device, of the user agent and the client hints beside it."""
+        text, hints = said
+        if text is None:
+            return (None,) * len(_CLIENT)
+        known = self._user_agents
+        client = known.client(text) if hints is None else hinted_client(text, hints, known)
+        return [getattr(client, name) for name in _CLIENT]
+
+    def signals(self, user_agents: Sequence[Value]) -> Iterator[Sequence[Value]]:
+        """The signals of a bot."""
         clients = [self._user_agents.client(text) if text is not None else None for text in user_agents]
-        for client, signals in zip(clients, bot_signals(user_agents, clients), strict=True):
-            yield *(getattr(client, name) if client else None for name in _CLIENT), ",".join(signals) or None
+        for signals in bot_signals(user_agents, clients):
+            yield (",".join(signals) or None,)
 
     def origin(self, click: tuple[tuple[Value, Value], Value]) -> Sequence[Value]:
         """Medium and name of where a request came from, of referrer, host and whether the click was paid for."""
@@ -191,7 +201,9 @@ class _Known:
         self.ips = self.forwards.texts("client_ip") if rules.has_proxies else text["ip"]
         self.places = Meanings(self.ips, ("country", "region", "city"), each(rules.place))
         self.hosts = Meanings(text["host"], ("host",), each(rules.host))
-        self.clients = Meanings(text["user_agent"], (*_CLIENT, "bot_signals"), rules.clients)
+        self.signals = Meanings(text["user_agent"], ("bot_signals",), rules.signals)
+        self.hints = Texts()
+        self.clients = Meanings(Pairs(text["user_agent"], self.hints), _CLIENT, each(rules.client))
         self.targets = Meanings(text["target"], ("path", "query", "route", _ASKED, _PAID, *UTM), each(rules.target))
         self.acts = Meanings(Pairs(text["method"], self.targets.texts(_ASKED)), ("kind",), each(rules.kind))
         self.referrals = Pairs(text["referrer"], text["host"])
@@ -202,8 +214,17 @@ class _Known:
     @property
     def nbytes(self) -> int:
         """About how much memory the values and their meanings take."""
-        means = [self.forwards, self.places, self.hosts, self.clients, self.targets, self.acts, self.clicks]
-        known: list[Texts | Pairs | Meanings] = [*self.texts.values(), *means, self.referrals]
+        means = [
+            self.forwards,
+            self.places,
+            self.hosts,
+            self.signals,
+            self.clients,
+            self.targets,
+            self.acts,
+            self.clicks,
+        ]
+        known: list[Texts | Pairs | Meanings] = [*self.texts.values(), *means, self.referrals, self.hints]
         return sum(part.nbytes for part in known) + self.visitors.nbytes
 
     def numbers(self, taken: Mapping[str, tuple[Codes, pa.Array]]) -> dict[str, Codes]:
@@ -216,17 +237,23 @@ class _Known:
         return {name: number[name] for name in (*_PASSED_ON, "host", "target")} | {
             "ip": ip,
             "act": self.acts.numbers(number["method"], asked),
+            "client": self.clients.numbers(number["user_agent"], self._hinted(*taken["extra"])),
             "click": self.clicks.numbers(self.referrals.numbers(number["referrer"], number["host"]), paid),
             "cookie": number["visitor_cookie"],
             "browser": self.visitors.browsers(ip, number["user_agent"], number["visitor_cookie"]),
         }
+
+    def _hinted(self, extra: Codes, values: pa.Array) -> Codes:
+        """Number the client hints of rows, -1 for none."""
+        codes, hints = codes_and_values(find_hints(values))
+        return self.hints.numbers(np.append(codes, NONE)[extra], hints)
 
     def columns(self) -> dict[str, dict[str, Coded]]:
         """Name the columns of `requests` that each kind of numbers leads to."""
         columns: dict[str, dict[str, Coded]] = {
             name: {column: (None, self.texts[name].known)} for name, column in _PASSED_ON.items()
         }
-        columns["user_agent"] |= {name: column for name, column in self.clients.columns().items() if name in _CLIENT}
+        columns["client"] = self.clients.columns()
         columns["ip"] = {"ip": (None, self.ips.known), **self.places.columns()}
         columns["host"] = self.hosts.columns()
         columns["target"] = {

@@ -14,6 +14,7 @@ from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
 from user_agents import parsers
 
+from pipeline.enrich.app_agents import read_app
 from pipeline.enrich.user_agents import Client
 
 _LONGEST = 512
@@ -45,7 +46,7 @@ def parse_user_agent(text: str) -> Client:
     """Parse one user agent string; no more than its first 512 characters are looked at."""
     parsed = _ParsedUserAgent(text[:_LONGEST])
     device = " ".join(part for part in (parsed.device.brand, parsed.device.model) if part)
-    return Client(
+    client = Client(
         browser=_known(parsed.browser.family),
         browser_version=_known(parsed.browser.version_string),
         os=_known(parsed.os.family),
@@ -53,6 +54,7 @@ def parse_user_agent(text: str) -> Client:
         device=_known(device),
         device_type=_device_type(parsed),
     )
+    return read_app(text[:_LONGEST], client)
 
 
 def _named(found: Any, *parts: str) -> tuple[str, tuple[str, ...], str]:
