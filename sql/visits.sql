@@ -1,7 +1,9 @@
 -- visits: what one actor did without a gap of more than 30 minutes, on the day on which it starts.
 -- grain: one row per visit
 -- key: visit_id
--- inputs: visit_acts, requests, channel_rules
+-- inputs: visit_acts, requests, page_reports, channel_rules
+-- Where a page's report of being hidden comes last, the whole stay is known: from the first act to there, and what a page
+-- that reports first was looked at before.
 -- The visit's source is its first act that did not come from the service itself. Its channel is the first rule's that
 -- matches (pipeline/channels.toml).
 
@@ -26,10 +28,16 @@ joined as (
         requests.* exclude (date, request_id, occurred_at, visitor_id, user_id, business_id),
         requests.method in ('POST', 'PUT', 'PATCH', 'DELETE') as is_change,
         requests.kind = 'page' and coalesce(requests.status, 200) < 400 as is_page_view,
+        case when requests.kind = 'page' then requests.path else page_reports.event_page end as page,
+        page_reports.event,
+        page_reports.looked_at_s,
     from started
     inner join requests
         on requests.date = started.date
         and requests.request_id = started.request_id
+    left join page_reports
+        on page_reports.date = started.date
+        and page_reports.request_id = started.request_id
     where requests.date between $first_day and $day_after
 ),
 
@@ -45,12 +53,18 @@ summed as (
         (epoch_us(max(at_utc)) - epoch_us(min(at_utc))) / 1e6 as observed_s,
         cast(count(*) as bigint) as requests,
         cast(count(*) filter (where is_page_view) as bigint) as page_views,
-        cast(count(*) filter (where kind in ('event', 'download') or (kind = 'api' and is_change)) as bigint) as acts,
+        cast(
+            count(*) filter (
+                where kind = 'download'
+                    or (kind = 'event' and coalesce(event, '') not in ('hide', 'show', 'still'))
+                    or (kind = 'api' and is_change)
+            ) as bigint
+        ) as acts,
         cast(count(*) filter (where status between 400 and 499) as bigint) as errors,
         cast(count(*) filter (where status >= 500) as bigint) as server_errors,
-        coalesce(min_by(path, visit_seq) filter (where kind = 'page'), min_by(path, visit_seq)) as entry_path,
-        coalesce(max_by(path, visit_seq) filter (where kind = 'page'), max_by(path, visit_seq)) as exit_path,
-        min(visit_seq) filter (where referrer_medium <> 'internal') as source_seq,
+        coalesce(min_by(page, visit_seq) filter (where page is not null), min_by(path, visit_seq)) as entry_path,
+        coalesce(max_by(page, visit_seq) filter (where page is not null), max_by(path, visit_seq)) as exit_path,
+        min(visit_seq) filter (where referrer_medium <> 'internal' and kind <> 'event') as source_seq,
         min_by(browser, visit_seq) as browser,
         min_by(os, visit_seq) as os,
         min_by(device_type, visit_seq) as device_type,
@@ -59,6 +73,9 @@ summed as (
         min_by(city, visit_seq) filter (where visit_seq = 1) as city,
         bool_or(is_bot) as is_bot,
         bool_or(kind = 'api' and is_change) as has_change,
+        coalesce(max(at_utc) filter (where event = 'hide') = max(at_utc), false) as has_end,
+        coalesce(max(looked_at_s) filter (where visit_seq = 1), 0) as before_s,
+        sum(looked_at_s) as engaged_s,
     from joined
     group by visit_date, visit_id
 ),
@@ -141,7 +158,15 @@ channels as (
     select
         sources.*,
         coalesce(first_rules.channel, 'Unassigned') as channel,
-        sources.requests > 1 as has_length,
+        case
+            when sources.has_end and (sources.requests > 1 or sources.before_s > 0) then 'events'
+            when sources.requests > 1 then 'observed'
+            else 'unknown'
+        end as length_basis,
+        case
+            when sources.has_end and (sources.requests > 1 or sources.before_s > 0) then observed_s + before_s
+            when sources.requests > 1 then observed_s
+        end as length_s,
     from sources
     left join first_rules
         on first_rules.referrer_medium = sources.referrer_medium
@@ -159,8 +184,9 @@ select
     started_at,
     ended_at,
     observed_s,
-    case when has_length then observed_s end as length_s,
-    case when has_length then 'observed' else 'unknown' end as length_basis,
+    length_s,
+    length_basis,
+    engaged_s,
     requests,
     page_views,
     acts,
@@ -185,6 +211,6 @@ select
     city,
     is_bot,
     page_views = 1 as is_single_page,
-    page_views >= 2 or has_change or (has_length and observed_s > 10) as is_engaged,
-    page_views = 1 and not (page_views >= 2 or has_change or (has_length and observed_s > 10)) as is_bounce,
+    page_views >= 2 or has_change or coalesce(length_s > 10, false) as is_engaged,
+    page_views = 1 and not (page_views >= 2 or has_change or coalesce(length_s > 10, false)) as is_bounce,
 from channels

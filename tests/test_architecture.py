@@ -28,9 +28,9 @@ ROOMS = [
     "build",
     "checks",
 ]
-ROOMS += ["lookup", "demo", "cli"]
+ROOMS += ["lookup", "beacon", "demo", "cli"]
 LONGEST_FILE = 500
-BETWEEN_STEPS = {"visit_acts"}  # a model that is no table: the one cut that clickstream and visits share
+BETWEEN_STEPS = {"visit_acts", "page_reports"}  # models that are no tables: what clickstream and visits share
 
 
 def imports(path: Path) -> set[str]:

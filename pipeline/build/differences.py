@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.schemas import REQUESTS
+from pipeline.schemas.use import REQUESTS
 
 # By whom a row was derived is no difference: a row whose values stay the same keeps its version.
 COMPARED = tuple(name for name in REQUESTS.schema.names if name not in ("date", "request_id", "enrichment_version"))

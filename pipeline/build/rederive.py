@@ -22,7 +22,7 @@ from pipeline.build.differences import ColumnDifference, DayDifference, Differen
 from pipeline.build.requests import derive_days, files_without_user_agents
 from pipeline.build.stale import State, stale_days, today
 from pipeline.enrich import enrichment_version, open_geo
-from pipeline.schemas import REQUESTS
+from pipeline.schemas.use import REQUESTS
 from pipeline.settings import Settings
 from pipeline.warehouse import Run, StagedState
 from pipeline.warehouse.files import sync, write_file

@@ -23,7 +23,7 @@ from pipeline.enrich import RAW_COLUMNS, Enricher, GeoDatabase, Rows, UserAgentC
 from pipeline.enrich.visitors import hex_texts
 from pipeline.formats import format_as_read, has_place_for
 from pipeline.ingest.line_hash import hash_texts, mix
-from pipeline.schemas import RAW_REQUESTS
+from pipeline.schemas.raw import RAW_REQUESTS
 from pipeline.settings import Settings
 from pipeline.warehouse import Run
 from pipeline.warehouse.files import ROW_GROUP_ROWS

@@ -22,7 +22,7 @@ INPUTS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "identifier_days": (("requests", (0,)),),
     "acts": (("requests", (-1, 0, 1)),),
     "same_visit_days": (("acts", (0,)),),
-    "clickstream": (("acts", (-1, 0, 1)), ("requests", (0,))),
+    "clickstream": (("acts", (-1, 0, 1)), ("requests", (-1, 0, 1))),
     "visits": (("acts", (-1, 0, 1)), ("requests", (0, 1))),
     "user_days": (("clickstream", (0,)),),
 }

@@ -1,4 +1,4 @@
-"""Commands that do the work: ingest, run, demo, sweep."""
+"""Commands that do the work: ingest, run, demo, sweep; and the script for pages, which makes some of it."""
 
 from __future__ import annotations
 
@@ -149,4 +149,12 @@ def demo(folder: Path, seed: int, scale: float) -> None:
     give_tour(folder, seed, scale)
 
 
-COMMANDS = [run, ingest, retry, sweep, demo]
+@click.command()
+def beacon() -> None:
+    """Print the script for pages, to be served as a file: it reports how long a page was looked at, and clicks."""
+    from pipeline.beacon import script
+
+    click.echo(script(), nl=False)
+
+
+COMMANDS = [run, ingest, retry, sweep, demo, beacon]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.dictionaries import from_codes
-from pipeline.schemas import BLANK_LINES, RAW_REQUESTS
+from pipeline.schemas.raw import BLANK_LINES, RAW_REQUESTS
 
 ORIGIN = ("date", "source", "file_id", "line_hash")
 BLANK_SCHEMA = pa.schema([BLANK_LINES.schema.field(name).remove_metadata() for name in ("line_offset", "line")])

@@ -21,7 +21,7 @@ from pipeline.ingest.duplicates import find_copies
 from pipeline.ingest.file_lines import DayFiles
 from pipeline.ingest.ledger import Ledger, LedgerEntry
 from pipeline.ingest.withdrawal import take_back
-from pipeline.schemas import DUPLICATE_LINES, REJECTED_LINES
+from pipeline.schemas.raw import DUPLICATE_LINES, REJECTED_LINES
 
 ROWS_HELD = 250_000
 _DAY_US = 86_400_000_000

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from pipeline.ingest.ledger import LedgerEntry
-from pipeline.schemas import RAW_REQUESTS
+from pipeline.schemas.raw import RAW_REQUESTS
 
 _TAKEN = ("raw_requests", "duplicate_lines")
 _COLUMNS = ["line_offset", "line_hash", "occurred_at"]

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline.ingest.limits import STOPPED, limit_of
 from pipeline.ingest.stores import Listed, Place, Recent
-from pipeline.schemas import LANDING_FILES
+from pipeline.schemas.raw import LANDING_FILES
 from pipeline.settings import Settings
 
 LOOSE_SOURCE = "default"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.schemas import INGESTED_FILES
+from pipeline.schemas.raw import INGESTED_FILES
 
 HEAD_BYTES = 1024
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline.ingest.file_lines import DayFiles, Files, read_rows
 from pipeline.ingest.ledger import Ledger, LedgerEntry
-from pipeline.schemas import RAW_REQUESTS
+from pipeline.schemas.raw import RAW_REQUESTS
 
 _OWN = ["file_id", "line_offset", "line_prefix", "line"]
 COUNTS = {"raw_requests": "lines_kept", "duplicate_lines": "lines_duplicate", "rejected_lines": "lines_rejected"}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.build.differences import Change, Differences
-from pipeline.schemas import REQUESTS
+from pipeline.schemas.use import REQUESTS
 from pipeline.settings import Settings
 from pipeline.warehouse.files import write_file
 from pipeline.warehouse.views import open_connection

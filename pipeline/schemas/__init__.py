@@ -1,0 +1,65 @@
+"""What each table is, column by column: the one place that declares schemas, grains, keys and layers.
+
+Here belong names, types and the words that describe them. How a table comes about does not: that is a model in `sql/`
+or a room of `pipeline/`.
+"""
+
+from __future__ import annotations
+
+from pipeline.schemas.lookup import (
+    USER_DAYS,
+    USER_LOOKUP,
+)
+from pipeline.schemas.people import (
+    ACTS,
+    BUSINESSES,
+    IDENTIFIER_DAYS,
+    IDENTIFIER_LINKS,
+    LINK_CORRECTIONS,
+    MEMBERSHIPS,
+    SAME_VISIT_DAYS,
+    USER_LINKS,
+    USERS,
+)
+from pipeline.schemas.raw import (
+    BLANK_LINES,
+    DUPLICATE_LINES,
+    INGESTED_FILES,
+    LANDING_FILES,
+    RAW_REQUESTS,
+    REJECTED_LINES,
+)
+from pipeline.schemas.use import (
+    CLICKSTREAM,
+    REQUESTS,
+    VISITS,
+)
+from pipeline.table import Table
+
+__all__ = ["TABLES"]
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        RAW_REQUESTS,
+        REJECTED_LINES,
+        DUPLICATE_LINES,
+        BLANK_LINES,
+        INGESTED_FILES,
+        LANDING_FILES,
+        REQUESTS,
+        USERS,
+        MEMBERSHIPS,
+        BUSINESSES,
+        IDENTIFIER_DAYS,
+        LINK_CORRECTIONS,
+        IDENTIFIER_LINKS,
+        ACTS,
+        SAME_VISIT_DAYS,
+        USER_LINKS,
+        CLICKSTREAM,
+        VISITS,
+        USER_DAYS,
+        USER_LOOKUP,
+    )
+}
