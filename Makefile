@@ -6,7 +6,7 @@ export DAGSTER_HOME ?= $(CURDIR)
 export DAGSTER_DISABLE_TELEMETRY := yes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all check bench quality lock clean
+.PHONY: help demo dev test test-all check bench bench-visits quality lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,10 +26,10 @@ dev: .venv ## Open Dagster's page on the configured warehouse
 	$(BIN)/dagster dev -m assets.definitions
 
 test: .venv ## Run the tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: .venv ## Run the tests, the slow ones too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: .venv ## Lint and check types
 	$(BIN)/ruff check .
@@ -38,6 +38,9 @@ check: .venv ## Lint and check types
 
 quality: .venv ## Measure how well people are told apart on the demo, by scenario
 	$(BIN)/python -m tests.benchmarks.people_quality
+
+bench-visits: .venv ## Measure acts a second to visits beside pandas
+	$(BIN)/python -m tests.benchmarks.acts_to_visits
 
 bench: .venv ## Measure lines a second beside GoAccess on the same file
 	$(BIN)/python -m tests.benchmarks.lines_to_requests

@@ -8,34 +8,67 @@
 
 with
 
-near_requests as (
+day_acts as (
+    select *
+    from visit_acts
+    where date between $first_day and $last_day
+),
+
+day_requests as (
     select *
     from requests
-    where date between $day_before and $day_after
+    where date between $first_day and $last_day
         and kind in ('page', 'api', 'event', 'download')
 ),
 
-placed as (
+reports as (
     select
-        visit_acts.date,
-        visit_acts.request_id,
         visit_acts.visit_id,
         visit_acts.visit_seq,
-        case when near_requests.kind = 'page' then near_requests.path else page_reports.event_page end as page,
-        case
-            when coalesce(page_reports.event, 'view') = 'view' then visit_acts.at_utc
-            else visit_acts.at_utc - to_milliseconds(coalesce(page_reports.age_ms, 0)) - interval 2 seconds
-        end as begun_at,
-        case when near_requests.kind = 'page' or page_reports.event = 'view' then visit_acts.visit_seq end as page_seq,
+        visit_acts.at_utc,
+        page_reports.date,
+        page_reports.request_id,
         page_reports.event,
         page_reports.event_label,
         page_reports.event_page,
+        page_reports.age_ms,
         page_reports.looked_at_s,
+    from page_reports
+    inner join visit_acts
+        on visit_acts.date = page_reports.date and visit_acts.request_id = page_reports.request_id
+),
+
+reported_acts as (
+    select visit_acts.date, visit_acts.request_id, visit_acts.visit_id, visit_acts.visit_seq, visit_acts.at_utc
     from visit_acts
-    inner join near_requests
-        on near_requests.date = visit_acts.date and near_requests.request_id = visit_acts.request_id
-    left join page_reports
-        on page_reports.date = visit_acts.date and page_reports.request_id = visit_acts.request_id
+    where visit_acts.visit_id in (select reports.visit_id from reports)
+),
+
+pages as (
+    select reported_acts.visit_id, reported_acts.visit_seq, reported_acts.at_utc, requests.path
+    from reported_acts
+    inner join requests on requests.date = reported_acts.date and requests.request_id = reported_acts.request_id
+    where requests.date between $day_before and $day_after
+        and requests.kind = 'page'
+),
+
+placed as (
+    select visit_id, visit_seq, path as page, at_utc as begun_at, visit_seq as page_seq, cast(null as double) as looked_at_s
+    from pages
+
+    union all
+
+    select
+        visit_id,
+        visit_seq,
+        event_page as page,
+        case
+            when event = 'view' then at_utc
+            else at_utc - to_milliseconds(coalesce(age_ms, 0)) - interval 2 seconds
+        end as begun_at,
+        case when event = 'view' then visit_seq end as page_seq,
+        looked_at_s,
+    from reports
 ),
 
 about as (
@@ -57,12 +90,6 @@ stays as (
     from about
     where looked_at_s is not null
     group by visit_id, case when next_page_seq < visit_seq then next_page_seq else visit_seq end
-),
-
-day_acts as (
-    select *
-    from visit_acts
-    where date between $first_day and $last_day
 )
 
 select
@@ -78,23 +105,23 @@ select
     day_acts.business_id,
     day_acts.linked_by,
     day_acts.link_evidence,
-    near_requests.source,
-    near_requests.kind,
-    near_requests.method,
-    near_requests.host,
-    near_requests.path,
-    near_requests.route,
-    placed.event,
-    placed.event_label,
-    placed.event_page,
-    near_requests.status,
-    near_requests.duration_ms,
-    near_requests.referrer,
-    near_requests.browser,
-    near_requests.os,
-    near_requests.device_type,
-    near_requests.is_bot,
+    day_requests.source,
+    day_requests.kind,
+    day_requests.method,
+    day_requests.host,
+    day_requests.path,
+    day_requests.route,
+    reports.event,
+    reports.event_label,
+    reports.event_page,
+    day_requests.status,
+    day_requests.duration_ms,
+    day_requests.referrer,
+    day_requests.browser,
+    day_requests.os,
+    day_requests.device_type,
+    day_requests.is_bot,
 from day_acts
-inner join near_requests on near_requests.date = day_acts.date and near_requests.request_id = day_acts.request_id
-inner join placed on placed.date = day_acts.date and placed.request_id = day_acts.request_id
+inner join day_requests on day_requests.date = day_acts.date and day_requests.request_id = day_acts.request_id
+left join reports on reports.date = day_acts.date and reports.request_id = day_acts.request_id
 left join stays on stays.visit_id = day_acts.visit_id and stays.visit_seq = day_acts.visit_seq

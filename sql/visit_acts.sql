@@ -14,6 +14,7 @@ ordered as (
         occurred_at at time zone 'UTC' as at_utc,
         lag(occurred_at at time zone 'UTC') over actor_order as previous_at,
         lag(date) over actor_order as previous_date,
+        row_number() over actor_order as place,
     from acts
     where date between $day_before and $day_after
     window actor_order as (partition by actor order by occurred_at, tie_rank, request_id)
@@ -31,39 +32,32 @@ full_days as (
 
 visit_starts as (
     select
-        ordered.*,
+        ordered.* exclude (previous_at, previous_date),
         case
-            when ordered.previous_at is null then 1
-            when ordered.at_utc - ordered.previous_at > interval 30 minutes then 1
-            when ordered.previous_date <> ordered.date and full_days.date is not null then 1
-            else 0
+            when ordered.previous_at is null then true
+            when ordered.at_utc - ordered.previous_at > interval 30 minutes then true
+            when ordered.previous_date <> ordered.date and full_days.date is not null then true
+            else false
         end as starts_visit,
     from ordered
     left join full_days on full_days.actor = ordered.actor and full_days.date = ordered.previous_date
 ),
 
-numbered as (
-    select
-        *,
-        cast(
-            sum(starts_visit) over (
-                partition by actor
-                order by at_utc, tie_rank, request_id
-                rows between unbounded preceding and current row
-            ) as bigint
-        ) as visit_number,
-    from visit_starts
-),
-
 placed as (
     select
-        *,
-        cast(row_number() over visit_order as integer) as visit_seq,
-        first_value(request_id) over visit_order as first_request_id,
-        first_value(date) over visit_order as visit_date,
-        lead(at_utc) over visit_order as next_at,
-    from numbered
-    window visit_order as (partition by actor, visit_number order by at_utc, tie_rank, request_id)
+        * exclude (place, starts_visit),
+        place - max(case when starts_visit then place end) over so_far + 1 as visit_seq,
+        last_value(case when starts_visit then request_id end ignore nulls) over so_far as first_request_id,
+        last_value(case when starts_visit then date end ignore nulls) over so_far as visit_date,
+        lead(at_utc) over actor_order as next_at,
+        lead(starts_visit) over actor_order as next_starts,
+    from visit_starts
+    window actor_order as (partition by actor order by occurred_at, tie_rank, request_id),
+        so_far as (
+            partition by actor
+            order by occurred_at, tie_rank, request_id
+            rows between unbounded preceding and current row
+        )
 )
 
 select
@@ -79,6 +73,6 @@ select
     link_evidence,
     visit_date,
     strftime(visit_date, '%Y%m%d') || '-' || substr(md5(actor || chr(31) || first_request_id), 1, 16) as visit_id,
-    visit_seq,
-    (epoch_us(next_at) - epoch_us(at_utc)) / 1e6 as seconds_to_next,
+    cast(visit_seq as integer) as visit_seq,
+    case when not next_starts then (epoch_us(next_at) - epoch_us(at_utc)) / 1e6 end as seconds_to_next,
 from placed
