@@ -30,18 +30,24 @@ _ORDER: dict[str, tuple[str, ...]] = {
 _DAYS_OF_CHANGED_LINKS = """
 with now as (
     select identifier_kind, identifier, user_id, method, evidence, business_id,
-        case when method = 'correction' then valid_from end, case when method = 'correction' then valid_to end
+        case when method = 'correction' then valid_from end as said_from,
+        case when method = 'correction' then valid_to end as said_to
     from identifier_links
 ),
 before as (
     select identifier_kind, identifier, user_id, method, evidence, business_id,
-        case when method = 'correction' then valid_from end, case when method = 'correction' then valid_to end
+        case when method = 'correction' then valid_from end as said_from,
+        case when method = 'correction' then valid_to end as said_to
     from links_before
 ),
 changed as ((from now except from before) union (from before except from now))
 select distinct identifier_days.date
 from identifier_days
-where (identifier_kind, identifier) in (select (identifier_kind, identifier) from changed)
+inner join changed
+    on changed.identifier_kind = identifier_days.identifier_kind
+    and changed.identifier = identifier_days.identifier
+    and (said_from is null or said_from <= identifier_days.last_at)
+    and (said_to is null or said_to >= identifier_days.first_at)
 """
 
 _ONE_DAY = timedelta(days=1)

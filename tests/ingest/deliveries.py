@@ -11,7 +11,10 @@ from pipeline.settings import Settings
 from pipeline.warehouse import connect, open_run
 
 AFTER_REQUESTS = ("identifier_days", "acts", "same_visit_days", "clickstream", "visits", "user_days")
-TABLES_OF_WHAT_HAPPENED = ("requests", "clickstream", "visits", "user_days", "user_links", "user_lookup")
+TABLES_OF_WHAT_HAPPENED = (
+    *("requests", "identifier_days", "identifier_links", "acts", "same_visit_days"),
+    *("clickstream", "visits", "user_days", "user_links", "user_lookup"),
+)
 
 
 class House:
