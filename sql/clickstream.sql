@@ -32,7 +32,7 @@ reports as (
         page_reports.event_label,
         page_reports.event_page,
         page_reports.age_ms,
-        page_reports.looked_at_s,
+        page_reports.looked_at_ms,
     from page_reports
     inner join visit_acts
         on visit_acts.date = page_reports.date and visit_acts.request_id = page_reports.request_id
@@ -53,7 +53,7 @@ pages as (
 ),
 
 placed as (
-    select visit_id, visit_seq, path as page, at_utc as begun_at, visit_seq as page_seq, cast(null as double) as looked_at_s
+    select visit_id, visit_seq, path as page, at_utc as begun_at, visit_seq as page_seq, cast(null as bigint) as looked_at_ms
     from pages
 
     union all
@@ -67,7 +67,7 @@ placed as (
             else at_utc - to_milliseconds(coalesce(age_ms, 0)) - interval 2 seconds
         end as begun_at,
         case when event = 'view' then visit_seq end as page_seq,
-        looked_at_s,
+        looked_at_ms,
     from reports
 ),
 
@@ -86,9 +86,9 @@ stays as (
     select
         visit_id,
         case when next_page_seq < visit_seq then next_page_seq else visit_seq end as visit_seq,
-        sum(looked_at_s) as engaged_s,
+        cast(sum(looked_at_ms) as bigint) / 1000.0 as engaged_s,
     from about
-    where looked_at_s is not null
+    where looked_at_ms is not null
     group by visit_id, case when next_page_seq < visit_seq then next_page_seq else visit_seq end
 )
 

@@ -37,5 +37,5 @@ select
     coalesce(try(url_decode(event_label)), event_label) as event_label,
     coalesce(try(url_decode(event_page)), event_page) as event_page,
     age_ms,
-    case when looked_at_ms <= age_ms + 1000 and looked_at_ms <= 3600000 then looked_at_ms / 1000.0 end as looked_at_s,
+    case when looked_at_ms <= age_ms + 1000 and looked_at_ms <= 3600000 then looked_at_ms end as looked_at_ms,
 from told

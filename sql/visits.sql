@@ -2,8 +2,8 @@
 -- grain: one row per visit
 -- key: visit_id
 -- inputs: visit_acts, requests, page_reports, channel_rules
--- Where a page's report of being hidden comes last, the whole stay is known: from the first act to there, and what a page
--- that reports first was looked at before.
+-- The whole stay is known where it ends with the page begun last reporting to be hidden: from the first act to there, and
+-- what a page that reports first was looked at before.
 -- The visit's source is its first act that did not come from the service itself. Its channel is the first rule's that
 -- matches (pipeline/channels.toml).
 
@@ -30,7 +30,11 @@ joined as (
         requests.kind = 'page' and coalesce(requests.status, 200) < 400 as is_page_view,
         case when requests.kind = 'page' then requests.path else page_reports.event_page end as page,
         page_reports.event,
-        page_reports.looked_at_s,
+        page_reports.looked_at_ms,
+        case
+            when coalesce(page_reports.event, 'view') = 'view' then started.at_utc
+            else started.at_utc - to_milliseconds(coalesce(page_reports.age_ms, 0))
+        end as begun_at,
     from started
     inner join requests
         on requests.date = started.date
@@ -63,7 +67,8 @@ summed as (
         cast(count(*) filter (where status between 400 and 499) as bigint) as errors,
         cast(count(*) filter (where status >= 500) as bigint) as server_errors,
         coalesce(min_by(page, visit_seq) filter (where page is not null), min_by(path, visit_seq)) as entry_path,
-        coalesce(max_by(page, visit_seq) filter (where page is not null), max_by(path, visit_seq)) as exit_path,
+        coalesce(max_by(page, (begun_at, visit_seq)) filter (where page is not null), max_by(path, visit_seq))
+            as exit_path,
         min(visit_seq) filter (where referrer_medium <> 'internal' and kind <> 'event') as source_seq,
         min_by(browser, visit_seq) as browser,
         min_by(os, visit_seq) as os,
@@ -73,9 +78,14 @@ summed as (
         min_by(city, visit_seq) filter (where visit_seq = 1) as city,
         bool_or(is_bot) as is_bot,
         bool_or(kind = 'api' and is_change) as has_change,
-        coalesce(max(at_utc) filter (where event = 'hide') = max(at_utc), false) as has_end,
-        coalesce(max(looked_at_s) filter (where visit_seq = 1), 0) as before_s,
-        sum(looked_at_s) as engaged_s,
+        coalesce(max(at_utc) filter (where event = 'hide') = max(at_utc), false)
+            and coalesce(
+                max_by(page, (begun_at, visit_seq)) filter (where event = 'hide')
+                = max_by(page, (begun_at, visit_seq)) filter (where page is not null),
+                false
+            ) as has_end,
+        coalesce(max(looked_at_ms) filter (where visit_seq = 1), 0) / 1000.0 as before_s,
+        cast(sum(looked_at_ms) as bigint) / 1000.0 as engaged_s,
     from joined
     group by visit_date, visit_id
 ),

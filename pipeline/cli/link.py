@@ -101,8 +101,9 @@ def _correct(
     """Note a correction, or take back its opposite; rebuild what hangs on it; tell."""
     from pipeline.people.corrections import Correction, correct, kind_of
 
-    said = Correction(kind_of(identifier), identifier, user, verdict, datetime.now(UTC), business, start, end, reason)
     with open_run(obj.settings) as run:
+        kind = kind_of(run, identifier)
+        said = Correction(kind, identifier, user, verdict, datetime.now(UTC), business, start, end, reason)
         back = correct(run, said)
         run.stage()
     from assets.launch import refresh  # Dagster takes a second to import, which a refused correction need not wait for

@@ -68,7 +68,8 @@ def hinted_client(user_agent: str, hints: str, known: UserAgentCache) -> Client:
     if platform == "Android" or (not platform and model):
         return known.client(_android(user_agent, short, model))
     if platform == "macOS" and short:
-        return known.client(_MAC.sub(f"Mac OS X {short.replace('.', '_')}", user_agent, count=1))
+        told = short if "." in short else f"{short}.0"  # a single number is none that the engine reads
+        return known.client(_MAC.sub(f"Mac OS X {told.replace('.', '_')}", user_agent, count=1))
     if platform in ("Chrome OS", "Chromium OS") and is_version:
         return known.client(_CHROME_OS.sub(rf"\g<1> {version}", user_agent, count=1))
     return known.client(user_agent)

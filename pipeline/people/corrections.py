@@ -62,9 +62,14 @@ class Correction:
         return self.identifier_kind, self.identifier, self.user_id, self.valid_from, self.valid_to
 
 
-def kind_of(identifier: str) -> str:
-    """The kind of an identifier by how it begins: a cookie's visitor, an address's, or else a login name."""
-    return {"c-": "visitor", "h-": "address"}.get(identifier[:2], "login")
+def kind_of(run: Run, identifier: str) -> str:
+    """The kind of an identifier, as which it was seen; by how it begins where it was seen as several or never."""
+    with run.connect() as connection:
+        kinds = connection.execute(
+            "select distinct identifier_kind from identifier_days where identifier = $identifier",
+            {"identifier": identifier},
+        ).fetchall()
+    return str(kinds[0][0]) if len(kinds) == 1 else {"c-": "visitor", "h-": "address"}.get(identifier[:2], "login")
 
 
 def read_corrections(run: Run) -> list[Correction]:

@@ -22,6 +22,8 @@ PAGES = {
     "page": """<!doctype html><title>A page</title><script src="/trail.js" defer></script>
       <button data-trail="save note">Save the note of Ann Miller</button> <button id="plain">x</button>
       <a id="next" href="/notes?q=secret">Notes</a> <a href="https://elsewhere.example/path" id="">Elsewhere</a>
+      <a class="odd" href="mailto:ann.miller@example.com">Write</a> <a class="odd" href="tel:+15550100">Call</a>
+      <a class="odd" href="javascript:void('Ann Miller')">Open</a>
       <form><input id="box" name="box"><textarea id="area"></textarea></form><div id="free" contenteditable></div>""",
     "cookie": '<!doctype html><script src="/trail.js" defer data-cookie="visitor"></script>',
 }
@@ -123,6 +125,9 @@ def test_nothing_typed_and_no_cookie_is_kept(
         browser.find_element(By.ID, name).send_keys("swordfish")
     browser.find_element(By.ID, "plain").click()
     browser.find_element(By.CSS_SELECTOR, "[data-trail]").click()
+    for link in browser.find_elements(By.CLASS_NAME, "odd"):
+        browser.execute_script("arguments[0].addEventListener('click', e => e.preventDefault())", link)
+        link.click()
     browser.get(f"{site}/notes")
     assert browser.get_cookies() == []
     assert browser.execute_script("return localStorage.length + sessionStorage.length") == 0
@@ -132,7 +137,9 @@ def test_nothing_typed_and_no_cookie_is_kept(
     assert len(reports) >= 3
     for line in reports:
         assert "swordfish" not in line
-        assert "Miller" not in line
+        assert "iller" not in line
+        assert "5550100" not in line
+    assert sum("l=mailto%3A" in line or "l=tel%3A" in line or "l=javascript%3A" in line for line in reports) == 3
 
 
 def test_a_cookie_that_is_asked_for_names_the_visitor(site: str, browser: WebDriver, read: Callable[[], House]) -> None:
@@ -153,8 +160,11 @@ def test_a_page_without_requests_of_its_own_and_words_of_its_own(
     site: str, browser: WebDriver, read: Callable[[], House]
 ) -> None:
     browser.get(f"{site}/app")
+    browser.execute_script("history.replaceState({}, '', '/app?sorted=yes')")
     browser.execute_script("history.pushState({}, '', '/app/inbox?typed=swordfish')")
     time.sleep(0.6)
+    again = "const s = document.createElement('script'); s.src = '/trail.js'; document.body.append(s)"
+    browser.execute_script(again)  # as pages do that put their body together anew
     browser.execute_script("trail('saved', 'a report & more')")
     browser.execute_script("history.back()")
     time.sleep(0.3)

@@ -42,6 +42,7 @@ def extra(platform: str = "", version: str = "", model: str = "") -> str:
         (WINDOWS, ("Windows", "new"), ("Windows", "10", None, "desktop")),
         (WINDOWS, ("macOS", "14.5.0"), ("Windows", "10", None, "desktop")),
         (MAC, ("macOS", "14.5.0"), ("Mac OS X", "14.5", "Apple Mac", "desktop")),
+        (MAC, ("macOS", "15.0.0"), ("Mac OS X", "15.0", "Apple Mac", "desktop")),
         (MAC, ("macOS", ""), ("Mac OS X", "10.15.7", "Apple Mac", "desktop")),
         (CHROME_OS, ("Chrome OS", "15633.69.0"), ("Chrome OS", "15633.69.0", None, "desktop")),
         (ANDROID, ("Android", "14.0.0", "Pixel 7"), ("Android", "14", "Google Pixel 7", "mobile")),

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 
 from assets.launch import run_everything
 from pipeline.cli import main
+from pipeline.people.corrections import kind_of
 from pipeline.schemas import TABLES
-from pipeline.settings import load_settings
-from pipeline.warehouse import connect, live_files
+from pipeline.settings import Settings, load_settings
+from pipeline.warehouse import connect, live_files, open_run
 from tests.build.test_building import line
 
 KEPT_BY_LINK = "link_corrections"
@@ -173,3 +175,15 @@ def test_two_words_on_one_span_are_refused(desk: Desk) -> None:
     assert "`trail link remove` takes that back" in refused.output
     (first, _) = desk.rows(f"select valid_to from {KEPT_BY_LINK} order by valid_from nulls first")
     assert first == (datetime(2026, 3, 2, 23, 59, 59, 999999, UTC),)
+
+
+def test_a_login_may_begin_as_visitors_do(tmp_path: Path) -> None:
+    day = date(2026, 3, 2)
+    schema = pa.schema([field for field in TABLES["identifier_days"].file_schema if field.name != "date"])
+    row = {"identifier_kind": "login", "identifier": "h-mueller", "login": "h-mueller"}
+    with open_run(Settings(landing=tmp_path, warehouse=tmp_path / "warehouse")) as run:
+        rows = pa.Table.from_pylist([row], schema=schema.remove_metadata())
+        run.append("identifier_days", {day: [run.write("identifier_days", day, rows)]})
+        assert [kind_of(run, name) for name in ("h-mueller", "h-0123", "c-new", "ann")] == [
+            *("login", "address", "visitor", "login")
+        ]
