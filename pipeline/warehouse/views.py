@@ -32,7 +32,6 @@ def open_connection(settings: Settings) -> duckdb.DuckDBPyConnection:
         }
     )
     connection.execute("set TimeZone = 'UTC'")
-    connection.execute("set enable_progress_bar = false")  # DuckDB draws one on standard output, amid what is printed
     return connection
 
 
