@@ -25,13 +25,12 @@ reports as (
     select
         visit_acts.visit_id,
         visit_acts.visit_seq,
-        visit_acts.at_utc,
         page_reports.date,
         page_reports.request_id,
         page_reports.event,
         page_reports.event_label,
         page_reports.event_page,
-        page_reports.age_ms,
+        page_reports.begun_at,
         page_reports.looked_at_ms,
     from page_reports
     inner join visit_acts
@@ -62,10 +61,7 @@ placed as (
         visit_id,
         visit_seq,
         event_page as page,
-        case
-            when event = 'view' then at_utc
-            else at_utc - to_milliseconds(coalesce(age_ms, 0)) - interval 2 seconds
-        end as begun_at,
+        begun_at - interval 2 seconds as begun_at,
         case when event = 'view' then visit_seq end as page_seq,
         looked_at_ms,
     from reports

@@ -10,7 +10,7 @@
 with
 
 events as (
-    select date, request_id, query
+    select date, request_id, occurred_at at time zone 'UTC' as at_utc, query
     from requests
     where date between $day_before and $day_after
         and kind = 'event'
@@ -22,6 +22,7 @@ told as (
     select
         date,
         request_id,
+        at_utc,
         regexp_extract(query, '(?:^|&)e=([^&]+)', 1) as event,
         nullif(regexp_extract(query, '(?:^|&)l=([^&]+)', 1), '') as event_label,
         nullif(regexp_extract(query, '(?:^|&)p=([^&]+)', 1), '') as event_page,
@@ -36,6 +37,6 @@ select
     coalesce(try(url_decode(event)), event) as event,
     coalesce(try(url_decode(event_label)), event_label) as event_label,
     coalesce(try(url_decode(event_page)), event_page) as event_page,
-    age_ms,
+    at_utc - to_milliseconds(coalesce(age_ms, 0)) as begun_at,
     case when looked_at_ms <= age_ms + 1000 and looked_at_ms <= 3600000 then looked_at_ms end as looked_at_ms,
 from told

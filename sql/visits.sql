@@ -31,10 +31,7 @@ joined as (
         case when requests.kind = 'page' then requests.path else page_reports.event_page end as page,
         page_reports.event,
         page_reports.looked_at_ms,
-        case
-            when coalesce(page_reports.event, 'view') = 'view' then started.at_utc
-            else started.at_utc - to_milliseconds(coalesce(page_reports.age_ms, 0))
-        end as begun_at,
+        coalesce(page_reports.begun_at, started.at_utc) as begun_at,
     from started
     inner join requests
         on requests.date = started.date

@@ -16,11 +16,11 @@
   function send(name, label) {
     count();
     try {
-    var url = to + "?e=" + encodeURIComponent(name) + "&v=" + view + "&a=" + Math.round(Date.now() - born) +
-      "&t=" + Math.round(shown) + "&p=" + encodeURIComponent(page) + (label ? "&l=" + encodeURIComponent(Array.from(String(label)).slice(0, 100).join("")) : "");
-    shown = 0;
-    sent = Date.now();
-    fetch(url, { method: "POST", keepalive: true, referrerPolicy: "no-referrer" }).catch(function () {});
+      var url = to + "?e=" + encodeURIComponent(name) + "&v=" + view + "&a=" + Math.round(Date.now() - born) +
+        "&t=" + Math.round(shown) + "&p=" + encodeURIComponent(page) + (label ? "&l=" + encodeURIComponent(Array.from(String(label)).slice(0, 100).join("")) : "");
+      shown = 0;
+      sent = Date.now();
+      fetch(url, { method: "POST", keepalive: true, referrerPolicy: "no-referrer" }).catch(function () {});
     } catch (e) {} // a page never breaks for what it reports
   }
   function beat() { count(); if (from != null && shown && Date.now() - sent >= BEAT) send("still"); }

@@ -33,8 +33,8 @@ class _Moment(click.ParamType[datetime]):
         return read if "T" in value else datetime.combine(read, self._of_day, UTC)
 
 
-_from = click.option("--from", "start", type=_Moment(time.min), help="UTC day or instant; since ever by default")
-_to = click.option("--to", "end", type=_Moment(time.max), help="UTC day or instant, included; for ever by default")
+_from = click.option("--from", "valid_from", type=_Moment(time.min), help="UTC day or instant; since ever by default")
+_to = click.option("--to", "valid_to", type=_Moment(time.max), help="UTC day or instant, included; for ever by default")
 _reason = click.option("--reason", help="why, in your words")
 
 
@@ -45,83 +45,55 @@ def link() -> None:
 
 @link.command()
 @click.argument("identifier")
-@click.argument("user")
+@click.argument("user_id", metavar="USER")
 @_from
 @_to
-@click.option("--business", help="id of the Business that it was in; by default the only one of the user's lines")
+@click.option("--business", "business_id", help="id of the Business it was in; else the only one of the user's lines")
 @_reason
 @_json
 @click.pass_obj
-def add(
-    obj: Any,
-    identifier: str,
-    user: str,
-    start: datetime | None,
-    end: datetime | None,
-    business: str | None,
-    reason: str | None,
-    as_json: bool,
-) -> None:
+def add(obj: Any, /, as_json: bool, **said: Any) -> None:
     """Say that an IDENTIFIER (visitor_id of a cookie, or login name) is the USER's, where lines say nothing else."""
-    _correct(obj, "add", identifier, user, start, end, business, reason, as_json)
+    _correct(obj, as_json, verdict="add", **said)
 
 
 @link.command()
 @click.argument("identifier")
-@click.argument("user")
+@click.argument("user_id", metavar="USER")
 @_from
 @_to
 @_reason
 @_json
 @click.pass_obj
-def remove(
-    obj: Any,
-    identifier: str,
-    user: str,
-    start: datetime | None,
-    end: datetime | None,
-    reason: str | None,
-    as_json: bool,
-) -> None:
+def remove(obj: Any, /, as_json: bool, **said: Any) -> None:
     """Say that an IDENTIFIER is not the USER's: no rule links it. Lines that name the user are theirs still."""
-    _correct(obj, "remove", identifier, user, start, end, None, reason, as_json)
+    _correct(obj, as_json, verdict="remove", **said)
 
 
-def _correct(
-    obj: Any,
-    verdict: str,
-    identifier: str,
-    user: str,
-    start: datetime | None,
-    end: datetime | None,
-    business: str | None,
-    reason: str | None,
-    as_json: bool,
-) -> None:
+def _correct(obj: Any, as_json: bool, **said: Any) -> None:
     """Note a correction, or take back its opposite; rebuild what hangs on it; tell."""
-    from pipeline.people.corrections import Correction, correct, kind_of
+    from pipeline.people.corrections import Correction, correct, kind_of, worded
 
     with open_run(obj.settings) as run:
-        kind = kind_of(run, identifier)
-        said = Correction(kind, identifier, user, verdict, datetime.now(UTC), business, start, end, reason)
-        back = correct(run, said)
+        made = Correction(identifier_kind=kind_of(run, said["identifier"]), made_at=datetime.now(UTC), **said)
+        back = correct(run, made)
         run.stage()
     from assets.launch import refresh  # Dagster takes a second to import, which a refused correction need not wait for
 
     summary = refresh(obj.settings, obj.config)
-    outcome = {
-        "identifier": identifier,
-        "user_id": user,
-        "taken_back": back.verdict if back else None,
-        "noted": None if back else verdict,
-        "ranges": summary.to_dict()["ranges"],
-        "failed_checks": summary.failed_checks,
-    }
     if as_json:
-        show_json(outcome)
+        show_json(
+            {
+                "identifier": made.identifier,
+                "user_id": made.user_id,
+                "taken_back": back.verdict if back else None,
+                "noted": None if back else made.verdict,
+                "ranges": summary.to_dict()["ranges"],
+                "failed_checks": summary.failed_checks,
+            }
+        )
         return
-    what = f"{plain(identifier)} {'is' if verdict == 'add' else 'is not'} {plain(user)}'s"
-    click.echo(f"taken back: {back.verdict} of {what.replace(' is not', '').replace(' is', '')}" if back else what)
+    click.echo(plain(f"taken back: {worded(back)}" if back else worded(made)))
     for first, last in summary.ranges:
         click.echo(f"days {first} to {last}: up to date")
     for failed in summary.failed_checks:

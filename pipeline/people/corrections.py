@@ -104,7 +104,8 @@ def correct(run: Run, said: Correction) -> Correction | None:
     for old in before:
         if said.contradicts(old):
             raise CorrectionError(
-                f"it was already said that {_worded(old)}; `trail link {_OPPOSITE[old.verdict]}` takes that back"
+                f"it was already said that {worded(old)}; `trail link {_OPPOSITE[old.verdict]}` of the same words "
+                "and span takes that back"
             )
     _check(run, said)
     _write(run, [*before, said])
@@ -114,7 +115,8 @@ def correct(run: Run, said: Correction) -> Correction | None:
 _OPPOSITE = {ADD: REMOVE, REMOVE: ADD}
 
 
-def _worded(said: Correction) -> str:
+def worded(said: Correction) -> str:
+    """A correction as a sentence."""
     span = [f"from {said.valid_from}"] * bool(said.valid_from) + [f"to {said.valid_to}"] * bool(said.valid_to)
     verb = "is" if said.verdict == ADD else "is not"
     return " ".join([said.identifier, verb, f"{said.user_id}'s", *span])
@@ -135,12 +137,16 @@ def _check(run: Run, said: Correction) -> None:
             {"kind": said.identifier_kind, "identifier": said.identifier},
         ).fetchone()
         known = connection.execute(
-            "select count(*) from user_lookup where user_id = $user", {"user": said.user_id}
+            "select any_value(business_ids) from user_lookup where user_id = $user", {"user": said.user_id}
         ).fetchone()
     if not seen or not seen[0]:
         raise CorrectionError(f"no {_KINDS[said.identifier_kind]} {said.identifier!r} was ever seen")
-    if not known or not known[0]:
+    if not known or known[0] is None:
         raise CorrectionError(f"there is no user {said.user_id!r}")
+    if said.business_id is not None and said.business_id not in known[0]:
+        raise CorrectionError(
+            f"{said.user_id} is in {', '.join(known[0]) or 'no Business'}, not in {said.business_id!r}"
+        )
 
 
 _KINDS = {"visitor": "visitor", "address": "user on the address", "login": "login name"}

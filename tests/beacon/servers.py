@@ -34,7 +34,7 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     root {folder}/site;
-    location = /trail.js {{ alias {script}; default_type text/javascript; }}
+    location = /trail.js {{ default_type text/javascript; }}
     location = /trail/event {{ return 204; }}
     location = /favicon.ico {{ return 204; }}
     location / {{ try_files $uri.html $uri /page.html; }}
@@ -57,10 +57,9 @@ def nginx(folder: Path, pages: dict[str, str]) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    script = ROOT / "pipeline" / "beacon" / "trail.js"
-    shutil.copy(script, folder / "site" / "trail.js")
+    shutil.copy(ROOT / "pipeline" / "beacon" / "trail.js", folder / "site")
     config = folder / "nginx.conf"
-    text = _CONFIG.format(folder=folder, port=port, script=folder / "site" / "trail.js")
+    text = _CONFIG.format(folder=folder, port=port)
     config.write_text(f"user root;\n{text}" if Path("/root").owner() == "root" else text, encoding="utf-8")
     with subprocess.Popen([found, "-p", str(folder), "-c", str(config)], stderr=subprocess.PIPE) as process:
         try:

@@ -152,6 +152,7 @@ def test_what_cannot_be_said_is_refused(desk: Desk) -> None:
         ("add", "c-nobody", "u1"): "no visitor 'c-nobody' was ever seen",
         ("add", "guest", "u1"): "no login name 'guest' was ever seen",
         ("add", "c-tablet", "u99"): "there is no user 'u99'",
+        ("add", "c-tablet", "u1", "--business", "b9"): "u1 is in no Business, not in 'b9'",
         ("add", "h-0123456789abcdef", "u1"): "never names a person",
         ("add", "c-tablet", "u1", "--from", "2026-03-03", "--to", "2026-03-02"): "before it begins",
         ("remove", "c-ann", "u1", "--to", "2026-03-02"): "removed as a whole",
@@ -172,7 +173,7 @@ def test_two_words_on_one_span_are_refused(desk: Desk) -> None:
     whose = {row[0]: row[2] for row in desk.rows(WHOSE) if row[1] == "c-tablet"}
     assert whose == {"2026-03-02": "u1", "2026-03-03": "u2"}
     refused = desk.trail("link", "remove", "c-tablet", "u1")
-    assert "`trail link remove` takes that back" in refused.output
+    assert "`trail link remove` of the same words and span takes that back" in refused.output
     (first, _) = desk.rows(f"select valid_to from {KEPT_BY_LINK} order by valid_from nulls first")
     assert first == (datetime(2026, 3, 2, 23, 59, 59, 999999, UTC),)
 
