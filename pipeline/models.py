@@ -5,6 +5,7 @@ What a table means is in its SQL; which days are built, and where rows go, is in
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -129,6 +130,19 @@ def stream_model(
 
 def _schema(name: str) -> pa.Schema:
     return TABLES[name].file_schema.remove_metadata()
+
+
+def definition(name: str, settings: Settings) -> str:
+    """Hash what a model's rows follow from beside its inputs: its SELECT, those of its steps, rules and settings.
+
+    Args:
+        name: the model's.
+        settings: those that it may read.
+    """
+    steps = [load_model(step) for step in (*_steps(name), name)]
+    rules = {given: REFERENCES[given]().to_pylist() for step in steps for given in step.inputs if given in REFERENCES}
+    said = [[_bare(step.sql) for step in steps], rules, settings_read(name, settings), _schema(name).to_string()]
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def settings_read(name: str, settings: Settings) -> dict[str, object]:

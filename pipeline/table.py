@@ -30,6 +30,7 @@ class Table:
         key: columns that together are unique.
         schema: every column, each with a description.
         is_by_day: whether it is split into files by the UTC day in column `date`.
+        is_original: whether nothing else tells what it holds, so that it cannot be made again.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Table:
     key: tuple[str, ...]
     schema: pa.Schema
     is_by_day: bool
+    is_original: bool
 
     @property
     def columns(self) -> list[Column]:
@@ -57,7 +59,13 @@ class Table:
 
 
 def declare(
-    name: str, layer: str, grain: str, key: Sequence[str], columns: Sequence[Column], by_day: bool = False
+    name: str,
+    layer: str,
+    grain: str,
+    key: Sequence[str],
+    columns: Sequence[Column],
+    by_day: bool = False,
+    is_original: bool = False,
 ) -> Table:
     """Declare a table.
 
@@ -68,6 +76,7 @@ def declare(
         key: see `Table`.
         columns: name, type and words of each; `date` is added for a table by day.
         by_day: whether it is split by the UTC day.
+        is_original: see `Table`; all raw tables are.
     """
     day: list[Column] = [("date", DAY, "UTC day, the partition")] if by_day else []
     schema = pa.schema(
@@ -76,4 +85,4 @@ def declare(
             for column, kind, words in [*day, *columns]
         ]
     )
-    return Table(name, layer, grain, tuple(key), schema, by_day)
+    return Table(name, layer, grain, tuple(key), schema, by_day, is_original or layer == "raw")

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.build.stale import State, fingerprint, note_built
+from pipeline.build.stale import State, fingerprint, how_built, note_built
 from pipeline.dictionaries import codes_and_values
 from pipeline.enrich import RAW_COLUMNS, Enricher, GeoDatabase, Rows, UserAgentCache, open_geo
 from pipeline.enrich.visitors import hex_texts
@@ -66,7 +66,7 @@ def build_requests(
 
     for day, paths, count in derive_days(settings, open_geo(settings), silent, raw, write):
         built[day], rows[day] = paths, count
-        note_built(run, "requests", day, fingerprint(files, "requests", day))
+        note_built(run, "requests", day, fingerprint(files, "requests", day, how_built(run, "requests")))
         if progress:
             progress(f"requests {day}: {rows[day]} rows")
     run.replace("requests", built)

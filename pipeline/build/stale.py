@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.models import settings_read
+from pipeline.models import definition
 from pipeline.settings import Settings
 
 DayFiles = dict[date | None, list[Path]]
@@ -33,6 +33,7 @@ WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
 }
 
 _WHICH = {"-1": "of the day before", "+0": "of the day", "+1": "of the day after"}
+_MODEL = "model"
 _NEAR = timedelta(days=7)  # to look at a day in between costs less than a run of its own
 
 Stale = dict[str, list[date]]
@@ -83,10 +84,11 @@ def why_stale(state: State, table: str, until: date | None = None) -> dict[date,
     wanted = {day for day in files[first] if day is not None} | {date.fromisoformat(day) for day in built}
     touched = {date.fromisoformat(day) for day in state.facts.get("touched_by_links", [])} if table == "acts" else set()
     found = {}
+    how = how_built(state, table)
     for day in wanted:
         if day <= last and (day in known or day.isoformat() in built):
             causes = ["a changed link"] if day in touched else []
-            causes += _what_changed(built.get(day.isoformat()), fingerprint(files, table, day))
+            causes += _what_changed(built.get(day.isoformat()), fingerprint(files, table, day, how))
             if causes:
                 found[day] = ", ".join(causes)
     return found
@@ -97,7 +99,7 @@ def _what_changed(before: str | None, now: str) -> list[str]:
     if before is None:
         return ["never built"]
     parts = {part.partition(":")[0] for part in set(before.split()) ^ set(now.split())}
-    return sorted(f"{part[:-2]} {_WHICH[part[-2:]]}" for part in parts)
+    return sorted("another definition" if part == _MODEL else f"{part[:-2]} {_WHICH[part[-2:]]}" for part in parts)
 
 
 def ranges_to_refresh(state: State, until: date | None = None) -> list[tuple[date, date]]:
@@ -139,9 +141,14 @@ def is_whole_stale(state: State, table: str) -> bool:
     return bool(_built(state.facts, table).get("") != whole_fingerprint(state, table))
 
 
-def fingerprint(files: Mapping[str, DayFiles], table: str, day: date) -> str:
-    """Fingerprint what a day of a table is made of: each input of each day by itself, where it has files."""
-    parts = []
+def how_built(state: State, table: str) -> str:
+    """Fingerprint how a table is made; empty for `requests`: its rows say it themselves, see `trail enrich`."""
+    return "" if table == "requests" else definition(table, state.settings)
+
+
+def fingerprint(files: Mapping[str, DayFiles], table: str, day: date, how: str) -> str:
+    """Fingerprint what a day of a table is made of: each input of each day by itself, where it has files; and how."""
+    parts = [f"{_MODEL}:{how}"] if how else []
     for name, offsets in INPUTS[table]:
         for offset in offsets:
             paths = files[name].get(day + timedelta(days=offset), [])
@@ -150,12 +157,11 @@ def fingerprint(files: Mapping[str, DayFiles], table: str, day: date) -> str:
 
 
 def whole_fingerprint(state: State, table: str) -> str:
-    """Fingerprint what a table that is not by day is made of: files, and settings that its model reads."""
+    """Fingerprint what a table that is not by day is made of: files, and its model."""
     made_of = [
         f"{name}/{path.name}" for name in WHOLE_INPUTS[table] for paths in state.files(name).values() for path in paths
     ]
-    made_of += [f"{name}={value}" for name, value in settings_read(table, state.settings).items()]
-    return _hashed(made_of)
+    return _hashed([*made_of, how_built(state, table)])
 
 
 def note_built(state: State, table: str, day: date | None, print_of_inputs: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline.build.stale import INPUTS, fingerprint, is_whole_stale, note_built, touch, whole_fingerprint
+from pipeline.build.stale import INPUTS, fingerprint, how_built, is_whole_stale, note_built, touch, whole_fingerprint
 from pipeline.models import stream_model
 from pipeline.people.directory import read_directory
 from pipeline.settings import Settings
@@ -72,7 +72,7 @@ def build_days(run: Run, name: str, days: Iterable[date], progress: Progress | N
     wanted = sorted(days)
     if not wanted:
         return rows
-    files = {table: run.files(table) for table, _ in INPUTS[name]}
+    files, how = {table: run.files(table) for table, _ in INPUTS[name]}, how_built(run, name)
     with run.connect(wanted[0] - _ONE_DAY, wanted[-1] + _ONE_DAY) as connection:
         for day in wanted:
             path, rows[day] = run.write_parts(name, day, stream_model(connection, name, day, day, _ORDER[name]))
@@ -81,7 +81,7 @@ def build_days(run: Run, name: str, days: Iterable[date], progress: Progress | N
                 progress(f"{name} {day}: {rows[day]} rows")
     run.replace(name, changed)
     for day in wanted:
-        note_built(run, name, day, fingerprint(files, name, day))
+        note_built(run, name, day, fingerprint(files, name, day, how))
     return rows
 
 

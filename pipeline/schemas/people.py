@@ -78,6 +78,7 @@ LINK_CORRECTIONS = declare(
         ("reason", TEXT, "why, in the person's words"),
         ("made_at", INSTANT, "when it was said"),
     ],
+    is_original=True,
 )
 
 IDENTIFIER_LINKS = declare(

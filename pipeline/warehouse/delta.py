@@ -12,15 +12,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 from deltalake.transaction import AddAction, RemoveAction
 
 from pipeline.table import Table
-from pipeline.warehouse.files import check_file, lay_tripwire
+from pipeline.warehouse.files import SchemaError, check_file, lay_tripwire
 
 DayFiles = dict[date | None, list[Path]]
 _FILE = re.compile(r"(?:date=(\d{4}-\d\d-\d\d)/)?[0-9a-f]{32}\.parquet$", re.ASCII)
+OUTGROWN = "made by another version of Trail, with other columns"
 _CONFIGURATION: dict[str, str | None] = {
     "delta.dataSkippingNumIndexedCols": "0",
     "delta.enableExpiredLogCleanup": "false",  # pinned versions must stay readable, and the log holds nothing personal
@@ -37,16 +39,35 @@ class DeltaFiles:
             folder: the table's own.
             table: its schema.
             version: what counts as its state; None where it has none yet.
+
+        Raises:
+            SchemaError: its files have other columns than are declared today, and it cannot be made again.
         """
         self._folder = folder
         self._table = table
         self._log = DeltaTable(folder.as_uri(), version=version) if version is not None else None
-        self._live = self._list() if self._log else {}
+        self._live = self._list() if self._log and not self.is_outgrown else {}
+        if self.is_outgrown and table.is_original:
+            raise SchemaError(f"{table.name}: {OUTGROWN}; make a warehouse anew from the logs, or use that version")
 
     @property
     def version(self) -> int | None:
         """The version that holds this state; None where nothing was ever committed."""
         return self._log.version() if self._log else None
+
+    @property
+    def is_outgrown(self) -> bool:
+        """Whether its files were written under another schema than the one declared today: none of them counts."""
+        return self._log is not None and self._log.schema() != self._declared
+
+    @property
+    def _declared(self) -> Schema:
+        return Schema.from_arrow(self._table.file_schema.remove_metadata())
+
+    def begin_anew(self) -> None:
+        """Make the table empty, with the schema declared today; versions before stay readable."""
+        self._log = self._create("overwrite")
+        self._live = {}
 
     def _list(self) -> DayFiles:
         assert self._log is not None
@@ -126,12 +147,16 @@ class DeltaFiles:
         if self._log is not None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._log = DeltaTable.create(
+        self._log = self._create("error")
+        lay_tripwire(self._folder, self._table.name)
+
+    def _create(self, mode: Literal["error", "overwrite"]) -> DeltaTable:
+        return DeltaTable.create(
             self._folder.as_uri(),
-            schema=self._table.file_schema.remove_metadata(),
+            schema=self._declared,
+            mode=mode,
             partition_by=self._partition_columns,
             name=self._table.name,
             description=self._table.grain,
             configuration=_CONFIGURATION,
         )
-        lay_tripwire(self._folder, self._table.name)

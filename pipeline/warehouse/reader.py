@@ -10,8 +10,9 @@ import duckdb
 
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings, load_settings
-from pipeline.warehouse.delta import DayFiles, DeltaFiles
-from pipeline.warehouse.state import PUBLISHED, STAGED, State, read_state
+from pipeline.warehouse.delta import OUTGROWN, DayFiles, DeltaFiles
+from pipeline.warehouse.files import SchemaError
+from pipeline.warehouse.state import PUBLISHED, STAGED, State, forget, read_state
 from pipeline.warehouse.views import create_views, open_connection
 
 
@@ -22,12 +23,18 @@ def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
 
     Args:
         settings: where the warehouse is; read from `trail.toml` and the environment by default.
+
+    Raises:
+        SchemaError: what is published was made by a version of Trail whose tables had other columns.
     """
     settings = settings or load_settings()
     settings.warehouse.mkdir(parents=True, exist_ok=True)
     state = read_state(settings.warehouse, PUBLISHED)
     connection = open_connection(settings)
-    create_views(connection, {name: _flat(_files_at(settings, state, name)) for name in TABLES})
+    tables = {name: _at(settings, state, name) for name in TABLES}
+    if outgrown := [name for name, files in tables.items() if files.is_outgrown]:
+        raise SchemaError(f"{', '.join(outgrown)}: {OUTGROWN}; `trail run` makes them anew")
+    create_views(connection, {name: _flat(files.files()) for name, files in tables.items()})
     return connection
 
 
@@ -37,7 +44,7 @@ def live_files(settings: Settings, table: str) -> list[Path]:
     Raises:
         KeyError: there is no such table.
     """
-    return sorted(_flat(_files_at(settings, read_state(settings.warehouse, PUBLISHED), table)))
+    return sorted(_flat(_at(settings, read_state(settings.warehouse, PUBLISHED), table).files()))
 
 
 class StagedState:
@@ -52,10 +59,14 @@ class StagedState:
         self.settings = settings
         self._state = read_state(settings.warehouse, STAGED)
         self.facts = self._state.facts
+        self._tables = {name: _at(settings, self._state, name) for name in TABLES}
+        for name, files in self._tables.items():
+            if files.is_outgrown:
+                forget(self.facts, name)
 
     def files(self, table: str) -> DayFiles:
-        """Live files of a table by day."""
-        return _files_at(self.settings, self._state, table)
+        """Live files of a table by day; none of a table whose columns were others, which the next run makes anew."""
+        return self._tables[table].files()
 
     @property
     def exists(self) -> bool:
@@ -77,6 +88,5 @@ def _flat(files: DayFiles) -> list[Path]:
     return [path for paths in files.values() for path in paths]
 
 
-def _files_at(settings: Settings, state: State, name: str) -> DayFiles:
-    table = TABLES[name]
-    return DeltaFiles(settings.warehouse / name, table, state.versions.get(name)).files()
+def _at(settings: Settings, state: State, name: str) -> DeltaFiles:
+    return DeltaFiles(settings.warehouse / name, TABLES[name], state.versions.get(name))

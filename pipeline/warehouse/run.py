@@ -17,7 +17,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse.delta import DayFiles, DeltaFiles
 from pipeline.warehouse.files import new_path, write_file
 from pipeline.warehouse.lock import write_lock
-from pipeline.warehouse.state import PUBLISHED, STAGED, State, read_state, write_state
+from pipeline.warehouse.state import PUBLISHED, STAGED, State, forget, read_state, write_state
 from pipeline.warehouse.sweep import sweep_locked
 from pipeline.warehouse.views import create_views, open_connection
 
@@ -55,6 +55,9 @@ class Run:
         for name, table in TABLES.items():
             files = DeltaFiles(settings.warehouse / name, table, staged.versions.get(name))
             files.restore()
+            if files.is_outgrown:
+                files.begin_anew()
+                forget(self.facts, name)
             self._tables[name] = files
 
     def files(self, table: str, first: date | None = None, last: date | None = None) -> DayFiles:

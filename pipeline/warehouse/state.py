@@ -21,7 +21,7 @@ class State:
 
     Attributes:
         versions: the Delta version of each table that has one.
-        facts: what the writers noted of it, such as what each day was built from.
+        facts: what the writers noted of it, such as what each day was built from; a fact may be a mapping by table.
     """
 
     versions: dict[str, int] = field(default_factory=dict)
@@ -35,6 +35,13 @@ def read_state(warehouse: Path, name: str) -> State:
     except FileNotFoundError:
         return State()
     return State(loaded["versions"], loaded.get("facts", {}))
+
+
+def forget(facts: dict[str, Any], table: str) -> None:
+    """Drop what facts say by table of a table that begins anew."""
+    for fact in facts.values():
+        if isinstance(fact, dict):
+            fact.pop(table, None)
 
 
 def write_state(warehouse: Path, name: str, state: State) -> None:
