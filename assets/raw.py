@@ -13,7 +13,7 @@ from pipeline.schemas import TABLES
 
 _LOG = logging.getLogger("trail")
 RAW = ("raw_requests", "rejected_lines", "duplicate_lines", "blank_lines", "ingested_files", "landing_files")
-DIRECTORY = ("users", "memberships", "businesses")
+DIRECTORY = ("users", "memberships", "businesses", "former_names")
 
 
 def spec(name: str, **more: Any) -> dg.AssetSpec:

@@ -167,5 +167,10 @@ def _steps(name: str) -> list[str]:
     return found
 
 
+def bare_select(name: str) -> str:
+    """The SELECT of a model that reads tables only, to be asked as it is."""
+    return _bare(load_model(name).sql)
+
+
 def _bare(sql: str) -> str:
     return "\n".join(line for line in sql.splitlines() if not line.startswith("--")).strip()

@@ -67,6 +67,13 @@ class Settings:
     file_limit: str = "1TB"
     ratio_limit: int = 1000
     grace_hours: int = 24
+    web_address: str = "127.0.0.1:8320"
+    sign_in: str = "none"
+    sign_in_header: str = "X-Forwarded-Email"
+    sign_in_proxies: tuple[IpNetwork, ...] = ()
+    access: Path | None = None
+    access_log: Path = Path("access_log")
+    ask_why: bool = False
 
     @property
     def spill(self) -> Path:
@@ -100,6 +107,13 @@ DESCRIPTIONS: dict[str, str] = {
     "file_limit": "decompressed size at which reading of a file stops, such as 200GB",
     "ratio_limit": "how many times its own size a file may have decompressed, beyond 64 MB, before reading it stops",
     "grace_hours": "how long a superseded file stays for readers that are at work; at most 696",
+    "web_address": "host and port of `trail web`; a loopback address unless people sign in",
+    "sign_in": "how people sign in to `trail web`: none, proxy (one names them in a header) or accounts (passwords)",
+    "sign_in_header": "the header in which a proxy names who is signed in",
+    "sign_in_proxies": "networks of proxies that are believed on who is signed in, comma-separated",
+    "access": "file that gives people a role and their Businesses; `trail account` writes entries",
+    "access_log": "folder of the log of who looked at whom; beside the warehouse by default",
+    "ask_why": "whether whoever looks somebody up has to say why: a ticket or a reason",
 }
 
 
@@ -139,9 +153,11 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
             settings[name] = _checked(name, env[variable], Path.cwd(), said_as=variable)
     for name in ("landing", "warehouse"):
         settings.setdefault(name, (Path.cwd() / name).resolve())
+    settings.setdefault("access_log", settings["warehouse"].parent / "access_log")
     return Settings(**settings)
 
 
+_WAYS_TO_SIGN_IN = ("none", "proxy", "accounts")
 _SIZE = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)\s?(?P<prefix>[KMGT])(?P<binary>i?)B", re.ASCII)
 _WHOLE_NUMBERS = {
     "threads": (1, 1024),
@@ -175,7 +191,7 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         if not _OBJECT_STORE.fullmatch(value):
             raise fail("a folder, or s3://bucket/prefix")
         return value
-    if name in ("landing", "warehouse", "geoip"):
+    if name in ("landing", "warehouse", "geoip", "access", "access_log"):
         if not isinstance(value, str) or not value:
             raise fail("a path")
         path = (base / Path(value).expanduser()).resolve()
@@ -186,7 +202,7 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         return _users_place(value, base, fail)
     if name in ("own_hosts", "health_paths", "api_prefixes", "event_paths"):
         return tuple(_listed(value, fail))
-    if name == "trusted_proxies":
+    if name in ("trusted_proxies", "sign_in_proxies"):
         try:
             return tuple(ipaddress.ip_network(text, strict=False) for text in _listed(value, fail))
         except ValueError as error:
@@ -204,6 +220,14 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         if not isinstance(value, str) or not _SIZE.fullmatch(value):
             raise fail("a size such as 800MB or 4GB")
         return value
+    if name == "ask_why":
+        if value not in (True, False, "true", "false"):
+            raise fail("true or false")
+        return value in (True, "true")
+    if name == "sign_in" and value not in _WAYS_TO_SIGN_IN:
+        raise fail(f"one of {', '.join(_WAYS_TO_SIGN_IN)}")
+    if name == "sign_in_header" and not (isinstance(value, str) and re.fullmatch("[A-Za-z0-9-]+", value)):
+        raise fail("the name of a header, such as X-Forwarded-Email")
     if name == "route_rules":
         return _route_rules(value, fail)
     if name == "sources":

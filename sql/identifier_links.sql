@@ -180,7 +180,7 @@ by_cookie as (
     where with_users.identifier_kind = 'visitor' and removed.user_id is null
 ),
 
-user_businesses as (
+known_businesses as (
     select user_id, case when count(distinct business_id) = 1 then min(business_id) end as business_id
     from identifier_days
     where user_id is not null
@@ -196,7 +196,7 @@ by_person as (
         case when link_corrections.verdict = 'add' then spans.first_request_id end as evidence,
         case
             when link_corrections.verdict = 'add'
-                then coalesce(link_corrections.business_id, user_businesses.business_id)
+                then coalesce(link_corrections.business_id, known_businesses.business_id)
         end as business_id,
         link_corrections.valid_from,
         link_corrections.valid_to,
@@ -205,7 +205,7 @@ by_person as (
     left join spans
         on spans.identifier_kind = link_corrections.identifier_kind
         and spans.identifier = link_corrections.identifier
-    left join user_businesses on user_businesses.user_id = link_corrections.user_id
+    left join known_businesses on known_businesses.user_id = link_corrections.user_id
 ),
 
 by_nobody as (

@@ -1,56 +1,27 @@
 -- user_lookup: what support searches.
 -- grain: one row per user, of the directory or seen on lines
 -- key: user_id
--- inputs: user_days, user_links, users, memberships, businesses
+-- inputs: user_businesses, users, businesses
 
 with
 
 everyone as (
     select user_id from users
     union
-    select user_id from user_days
+    select user_id from user_businesses
 ),
 
 seen as (
     select
         user_id,
-        min(first_at) as first_seen_at,
-        max(last_at) as last_seen_at,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at,
         cast(sum(visits) as bigint) as visits,
         max(last_error_at) as last_error_at,
-    from user_days
+        list_sort(list_distinct(flatten(list(devices)))) as devices,
+        list_sort(list_distinct(flatten(list(identifiers)))) as identifiers,
+    from user_businesses
     group by user_id
-),
-
-device_names as (
-    select user_id, unnest(devices) as device
-    from user_days
-),
-
-user_devices as (
-    select user_id, list_sort(list(distinct device)) as devices
-    from device_names
-    group by user_id
-),
-
-day_identifiers as (
-    select user_id, unnest(identifiers) as identifier
-    from user_days
-    union
-    select user_id, identifier
-    from user_links
-),
-
-user_identifiers as (
-    select user_id, list_sort(list(distinct identifier)) as identifiers
-    from day_identifiers
-    group by user_id
-),
-
-user_businesses as (
-    select user_id, business_id from memberships
-    union
-    select user_id, business_id from user_days where business_id is not null
 ),
 
 named_businesses as (
@@ -60,6 +31,7 @@ named_businesses as (
         coalesce(businesses.name, user_businesses.business_id) as business_name,
     from user_businesses
     left join businesses on businesses.business_id = user_businesses.business_id
+    where user_businesses.business_id is not null
 ),
 
 listed_businesses as (
@@ -74,11 +46,11 @@ select
     everyone.user_id,
     users.name,
     users.email,
-    lower(strip_accents(concat_ws(' ', users.name, users.email, everyone.user_id))) as search_text,
+    strip_accents(lower(concat_ws(' ', users.name, users.email, everyone.user_id))) as search_text,
     coalesce(list_transform(listed_businesses.pairs, lambda pair: pair[1]), []) as business_ids,
     coalesce(list_transform(listed_businesses.pairs, lambda pair: pair[2]), []) as business_names,
-    coalesce(user_identifiers.identifiers, []) as identifiers,
-    coalesce(user_devices.devices, []) as devices,
+    coalesce(seen.identifiers, []) as identifiers,
+    coalesce(seen.devices, []) as devices,
     seen.first_seen_at,
     seen.last_seen_at,
     coalesce(seen.visits, 0) as visits,
@@ -86,6 +58,4 @@ select
 from everyone
 left join users on users.user_id = everyone.user_id
 left join seen on seen.user_id = everyone.user_id
-left join user_devices on user_devices.user_id = everyone.user_id
-left join user_identifiers on user_identifiers.user_id = everyone.user_id
 left join listed_businesses on listed_businesses.user_id = everyone.user_id

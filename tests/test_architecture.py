@@ -28,7 +28,7 @@ ROOMS = [
     "build",
     "checks",
 ]
-ROOMS += ["lookup", "beacon", "demo", "cli"]
+ROOMS += ["plain", "audit", "lookup", "beacon", "demo", "web", "cli"]
 LONGEST_FILE = 500
 BETWEEN_STEPS = {"visit_acts", "page_reports"}  # models that are no tables: what clickstream and visits share
 

@@ -13,16 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.build.request_ids import Keys, Names, line_keys
 from pipeline.build.stale import State, fingerprint, how_built, note_built
-from pipeline.dictionaries import codes_and_values
 from pipeline.enrich import RAW_COLUMNS, Enricher, GeoDatabase, Rows, UserAgentCache, open_geo
 from pipeline.enrich.visitors import hex_texts
 from pipeline.formats import format_as_read, has_place_for
-from pipeline.ingest.line_hash import hash_texts, mix
 from pipeline.schemas.raw import RAW_REQUESTS
 from pipeline.settings import Settings
 from pipeline.warehouse import Run
@@ -32,11 +30,9 @@ PIECE_ROWS = 2 * ROW_GROUP_ROWS
 _SORTED_ROWS = 4_000_000  # keys of a day that are sorted at once
 FILE_ROWS = 4 * ROW_GROUP_ROWS
 CACHE = "_cache"
-_STEP = np.uint64(0xD6E8FEB86659FD93)
 _READ = ["line_hash", *RAW_COLUMNS]
 _TEXTS = [field.name for field in RAW_REQUESTS.schema if pa.types.is_dictionary(field.type)]
 
-Keys = npt.NDArray[np.uint64]
 Progress = Callable[[str], None]
 Write = Callable[[date, Iterable[pa.Table]], Path]
 
@@ -154,11 +150,11 @@ class _Day:
     def build(self, paths: Sequence[Path]) -> list[Path]:
         """Enrich raw rows, name them, and have them written in chunks; return the files."""
         repeated = self._readers.submit(_repeated, paths)
-        names: _Names | None = None
+        names: Names | None = None
         keys: list[Keys] = []
         for raw in _ahead(_raw(paths), self._readers):
             self._enricher.add(raw)
-            names = names or _Names(repeated.result())
+            names = names or Names(repeated.result())
             keys.append(names.keys(raw))
             if self._enricher.is_full:
                 self._write(keys)
@@ -234,34 +230,6 @@ def _line_hashes(path: Path) -> Iterator[pa.Table]:
 
 def _share(keys: Keys, number: int, passes: int) -> Keys:
     return keys if passes == 1 else keys[keys % np.uint64(passes) == number]
-
-
-def line_keys(raw: pa.Table) -> Keys:
-    """Make a key of each row's source and line hash: what equal lines of a source share."""
-    codes, sources = codes_and_values(raw["source"])
-    salted = hash_texts(sources)[codes] if len(sources) else np.zeros(0, dtype=np.uint64)
-    return mix(raw["line_hash"].to_numpy().view(np.uint64) + salted)
-
-
-class _Names:
-    """Numbers equal lines of a day 0, 1, 2 …, so that each has a key of its own whichever file it came in."""
-
-    def __init__(self, repeated: Keys) -> None:
-        self._repeated = repeated
-        self._counts = np.zeros(len(repeated), dtype=np.int64)
-
-    def keys(self, raw: pa.Table) -> Keys:
-        """Return a key a row, distinct within the day."""
-        keys = line_keys(raw)
-        if not len(self._repeated):
-            return keys
-        place = np.minimum(np.searchsorted(self._repeated, keys), len(self._repeated) - 1)
-        rows = np.flatnonzero(self._repeated[place] == keys)
-        places = pd.Series(place[rows])
-        number = places.groupby(places).cumcount().to_numpy() + self._counts[place[rows]]
-        np.add.at(self._counts, place[rows], 1)
-        keys[rows] = np.where(number > 0, mix(keys[rows] + number.astype(np.uint64) * _STEP), keys[rows])
-        return keys
 
 
 def _person_order(requests: Rows) -> npt.NDArray[np.int64]:

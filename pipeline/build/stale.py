@@ -29,7 +29,9 @@ INPUTS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
 WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
     "identifier_links": ("identifier_days", "users", "link_corrections"),
     "user_links": ("identifier_days", "identifier_links", "same_visit_days"),
-    "user_lookup": ("user_days", "user_links", "users", "memberships", "businesses"),
+    "user_businesses": ("user_days", "user_links", "identifier_days", "memberships"),
+    "user_lookup": ("user_businesses", "users", "businesses"),
+    "search_terms": ("user_businesses", "users", "former_names"),
 }
 
 _WHICH = {"-1": "of the day before", "+0": "of the day", "+1": "of the day after"}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.build.stale import INPUTS, fingerprint, how_built, is_whole_stale, note_built, touch, whole_fingerprint
 from pipeline.models import stream_model
 from pipeline.people.directory import read_directory
+from pipeline.people.former_names import former_names
+from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.warehouse import Run
 
@@ -25,7 +28,9 @@ _ORDER: dict[str, tuple[str, ...]] = {
     "identifier_links": ("identifier_kind", "identifier", "user_id", "method", "valid_from"),
     "same_visit_days": ("visitor_id", "user_id"),
     "user_links": ("identifier_kind", "identifier", "user_id", "method", "valid_from"),
+    "user_businesses": ("user_id", "business_id"),
     "user_lookup": ("user_id",),
+    "search_terms": ("term", "kind", "field", "user_id", "business_id"),
 }
 _DAYS_OF_CHANGED_LINKS = """
 with now as (
@@ -105,12 +110,27 @@ def build_whole(run: Run, name: str) -> int:
 
 
 def build_directory(run: Run, settings: Settings) -> dict[str, int]:
-    """Read users, memberships and Businesses from where the settings say; return rows by table."""
-    rows = {}
-    for name, table in read_directory(settings).items():
+    """Read users, memberships and Businesses from where the settings say, and keep what users were called before.
+
+    Returns:
+        Rows by table.
+    """
+    tables = read_directory(settings)
+    tables["former_names"] = former_names(
+        _whole(run, "former_names"), _whole(run, "users"), tables["users"], datetime.now(UTC).date()
+    )
+    for name, table in tables.items():
         run.replace(name, _changed(run, name, None, run.write(name, None, table), table.num_rows))
-        rows[name] = table.num_rows
-    return rows
+    return {name: table.num_rows for name, table in tables.items()}
+
+
+def _whole(run: Run, name: str) -> pa.Table:
+    """The rows of a table that is not by day, as the run sees it."""
+    schema = TABLES[name].file_schema
+    paths = run.files(name).get(None, [])
+    return pa.concat_tables(
+        [schema.empty_table(), *(pq.read_table(path, schema=schema, partitioning=None) for path in paths)]
+    )
 
 
 def _changed(run: Run, name: str, day: date | None, path: Path, rows: int) -> dict[date | None, list[Path]]:

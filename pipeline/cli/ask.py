@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from pipeline.cli.show import plain, show_json, show_rows
+from pipeline.cli.show import show_json, show_rows
 from pipeline.formats.catalogue import CATALOGUE, WRAPPER_CATALOGUE
 from pipeline.lookup.rows import rows
+from pipeline.plain import plain
 from pipeline.schemas import TABLES
 from pipeline.settings import DESCRIPTIONS, Settings
 from pipeline.warehouse import connect, live_files, lock_down

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.show import plain, show_json, show_rows
+from pipeline.cli.show import show_json, show_rows
+from pipeline.plain import plain
 
 if TYPE_CHECKING:
     from pipeline.build import AskedDays, Rederivation

@@ -7,15 +7,16 @@ from typing import Any
 
 import click
 
-from pipeline.cli.show import plain, show_json, show_rows
+from pipeline.cli.show import show_json, show_rows
 from pipeline.lookup.links import shared_identifiers
 from pipeline.lookup.rows import rows
+from pipeline.plain import plain
 from pipeline.warehouse import connect, open_run
 
 _json = click.option("--json", "as_json", is_flag=True, help="print one JSON document")
 
 
-class _Moment(click.ParamType[datetime]):
+class Moment(click.ParamType[datetime]):
     """A UTC day or instant; a day is its first or its last moment."""
 
     name = "moment"
@@ -33,8 +34,8 @@ class _Moment(click.ParamType[datetime]):
         return read if "T" in value else datetime.combine(read, self._of_day, UTC)
 
 
-_from = click.option("--from", "valid_from", type=_Moment(time.min), help="UTC day or instant; since ever by default")
-_to = click.option("--to", "valid_to", type=_Moment(time.max), help="UTC day or instant, included; for ever by default")
+_from = click.option("--from", "valid_from", type=Moment(time.min), help="UTC day or instant; since ever by default")
+_to = click.option("--to", "valid_to", type=Moment(time.max), help="UTC day or instant, included; for ever by default")
 _reason = click.option("--reason", help="why, in your words")
 
 

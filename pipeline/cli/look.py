@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import duckdb
 
-from pipeline.cli.show import length, plain, show_fields, show_json, show_rows
-from pipeline.lookup import find_users, request_story, user_story, visit_story
+from pipeline.cli.show import show_fields, show_json, show_rows
+from pipeline.lookup import find_users, open_scope, request_story, user_story, visit_story
+from pipeline.lookup.rows import Row, rows
+from pipeline.plain import length, plain
+from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
 _json = click.option("--json", "as_json", is_flag=True, help="print one JSON document")
@@ -26,12 +30,12 @@ _business = click.option("--business", help="id or name of the Business to keep 
 @click.pass_obj
 def user(obj: Any, query: str, business: str | None, visits: int, as_json: bool) -> None:
     """Find users by part of a name or email, by id or identifier; tell all of the only one found."""
-    with connect(obj.settings) as connection:
-        found = find_users(connection, query, business)
+    with _scope(obj.settings, business) as connection:
+        found = find_users(connection, query)
         if not found:
             raise click.ClickException("no such user")
-        only = found[0] if len(found) == 1 or found[0]["user_id"] == query else None
-        story = user_story(connection, only["user_id"], business, visits) if only else None
+        only = found[0] if len(found) == 1 or found[0]["user_id"] == query or _stands_out(found) else None
+        story = user_story(connection, only["user_id"], visits) if only else None
     if as_json:
         show_json(story or found)
     elif story:
@@ -39,6 +43,28 @@ def user(obj: Any, query: str, business: str | None, visits: int, as_json: bool)
     else:
         show_rows(found, ["user_id", "name", "email", "business_names", "last_seen_at", "visits", "why"])
         click.echo(f"\n{len(found)} users; `trail user ID` tells all of one")
+
+
+def _scope(settings: Settings, business: str | None) -> duckdb.DuckDBPyConnection:
+    """Open what is to be seen: all, or one Business by id or name."""
+    if business is None:
+        return open_scope(settings)
+    with connect(settings) as connection:
+        known = rows(
+            connection,
+            "select distinct business_id from (select business_id, name from businesses"
+            " union all select business_id, null from user_businesses)"
+            " where business_id = $business or lower(name) = lower($business)",
+            {"business": business},
+        )
+    if not known:
+        raise click.ClickException(f"there is no Business {plain(business)!r}")
+    return open_scope(settings, [row["business_id"] for row in known])
+
+
+def _stands_out(found: list[Row]) -> bool:
+    """Whether the first met the whole question to the letter, and no other did."""
+    return found[0]["score"] == 1 > found[1]["score"]
 
 
 def _show_user(story: dict[str, Any]) -> None:
@@ -60,8 +86,8 @@ _VISIT_COLUMNS = ["visit_id", "started_at", "length", "entry_path", "page_views"
 @click.pass_obj
 def visit(obj: Any, visit_id: str, business: str | None, as_json: bool) -> None:
     """Tell a visit request by request, with gaps, status and duration."""
-    with connect(obj.settings) as connection:
-        story = visit_story(connection, visit_id, business)
+    with _scope(obj.settings, business) as connection:
+        story = visit_story(connection, visit_id)
     if story is None:
         raise click.ClickException("no such visit")
     if as_json:
@@ -79,12 +105,13 @@ def visit(obj: Any, visit_id: str, business: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("request_id")
+@_business
 @_json
 @click.pass_obj
-def explain(obj: Any, request_id: str, as_json: bool) -> None:
+def explain(obj: Any, request_id: str, business: str | None, as_json: bool) -> None:
     """Explain a request: its line, what was derived and by which version, its visit, and why it is a user's."""
-    with connect(obj.settings) as connection:
-        story = request_story(connection, request_id)
+    with _scope(obj.settings, business) as connection:
+        story = request_story(connection, obj.settings, request_id)
     if story is None:
         raise click.ClickException("no such request")
     if as_json:
@@ -102,7 +129,12 @@ def explain(obj: Any, request_id: str, as_json: bool) -> None:
         click.echo("\nwhich a person said")
         show_fields(story["correction"])
     click.echo("\nin the logs")
-    show_rows(story["files"], ["path", "line_offset", "ip", "target"])
+    for line in story["lines"]:
+        click.echo(f"{plain(line['path'])} at byte {line['line_offset']}: {plain(_as_written(line))}")
+
+
+def _as_written(line: Row) -> str:
+    return json.dumps(line["fields"], default=str) if line["text"] is None else line["text"]
 
 
 @click.command()

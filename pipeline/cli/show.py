@@ -9,30 +9,10 @@ from typing import Any
 
 import click
 
+from pipeline.plain import plain
+
 _WIDEST = 60
 Row = Mapping[str, Any]
-
-
-def plain(value: Any) -> str:
-    """Write a value for a terminal; control characters, which a log's sender may have chosen, become escapes."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S") + (f".{value.microsecond // 1000:03}" if value.microsecond else "")
-    if isinstance(value, float):
-        return f"{value:,.3f}".rstrip("0").rstrip(".")
-    if isinstance(value, list | tuple):
-        return ", ".join(plain(item) for item in value)
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
-
-
-def length(seconds: float | None) -> str:
-    """Write a length of time; what is not known is `unknown`, never 0."""
-    if seconds is None:
-        return "unknown"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02}:{int(seconds % 60):02}"
 
 
 def show_rows(rows: Sequence[Row], columns: Sequence[str] | None = None) -> None:

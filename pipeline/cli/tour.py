@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 import duckdb
 
-from pipeline.cli.show import length, show_rows
+from pipeline.cli.show import show_rows
 from pipeline.demo import make_demo
 from pipeline.demo.make import DemoPaths
-from pipeline.lookup import find_users, user_story
+from pipeline.lookup import find_users, open_scope, user_story
 from pipeline.lookup.rows import rows
+from pipeline.plain import length
 from pipeline.settings import load_settings
 from pipeline.warehouse import connect
 
@@ -57,6 +58,7 @@ def give_tour(folder: Path, seed: int, scale: float) -> None:
         for heading, query in _FOUND.items():
             click.echo(f"\n{heading}")
             show_rows(rows(connection, query))
+    with open_scope(settings) as connection:
         query = _tell_a_user(connection)
     lines = summary.lines.get("read", 0)
     click.echo(f"\n{lines:,} new lines; made in {made - started:.1f} s, run in {ran - made:.1f} s")

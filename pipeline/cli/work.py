@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.show import plain, show_json
+from pipeline.cli.show import show_json
+from pipeline.plain import plain
 
 if TYPE_CHECKING:
     from pipeline.ingest.ledger import LedgerEntry

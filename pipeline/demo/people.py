@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-_FIRST = [
+FIRST_NAMES = [
     "Ann",
     "Zoë",
     "José",
@@ -61,7 +61,7 @@ _FIRST = [
     "Ivan",
     "Maya",
 ]
-_LAST = [
+LAST_NAMES = [
     "Example",
     "Müller",
     "García",
@@ -181,7 +181,7 @@ def make_businesses(random: Random, scale: float) -> list[Business]:
 
 
 def _make_user(random: Random, number: int, business: Business) -> User:
-    first, last = random.choice(_FIRST), random.choice(_LAST)
+    first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
     mailbox = f"{_ascii(first)}.{_ascii(last)}"
     tag = random.choice(("", "", "", "", "+work", f".{number}"))
     domain = random.choice(("example.com", "example.org", "example.net", f"{_ascii(business.name.split()[0])}.example"))

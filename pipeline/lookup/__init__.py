@@ -4,7 +4,9 @@ How an answer is shown does not belong here; the command line and the page share
 """
 
 from pipeline.lookup.requests import request_story
-from pipeline.lookup.users import find_users, user_story
+from pipeline.lookup.scope import open_scope
+from pipeline.lookup.search import find_users
+from pipeline.lookup.users import user_story
 from pipeline.lookup.visits import visit_story
 
-__all__ = ["find_users", "request_story", "user_story", "visit_story"]
+__all__ = ["find_users", "open_scope", "request_story", "user_story", "visit_story"]

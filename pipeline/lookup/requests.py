@@ -6,26 +6,33 @@ from datetime import timedelta
 
 import duckdb
 
+from pipeline.build.request_ids import lines_of
+from pipeline.formats import format_as_read
+from pipeline.ingest.written import written_line
 from pipeline.lookup.rows import Row, day_of, rows
+from pipeline.schemas.raw import RAW_REQUESTS
+from pipeline.settings import Settings
 
 
-def request_story(connection: duckdb.DuckDBPyConnection, request_id: str) -> Row | None:
+def request_story(connection: duckdb.DuckDBPyConnection, settings: Settings, request_id: str) -> Row | None:
     """Explain a request.
 
     Args:
-        connection: with the tables as views.
+        connection: a scope.
+        settings: what formats are, for the line as it was written.
         request_id: such as 20260302-0123456789abcdef.
 
     Returns:
         `request` (its row of `requests`), `act` (its row of `clickstream`; None where it is no act), `link` (the
         request that shows whose it is), `correction` (the person's word that made it theirs; None where a rule did)
-        and `files` (where in which files equal lines stand); None where there is no such request.
+        and `lines` (where the line stands, its `text` and its `fields`; the text is None of a JSON line, which is kept
+        by its fields); None where there is no such request in scope.
     """
     day = day_of(request_id)
     if day is None:
         return None
     asked = {"day": day, "request": request_id.strip()}
-    found = rows(connection, "select * from requests where date = $day and request_id = $request", asked)
+    found = rows(connection, _REQUEST, asked)
     if not found:
         return None
     request = found[0]
@@ -36,8 +43,15 @@ def request_story(connection: duckdb.DuckDBPyConnection, request_id: str) -> Row
         "act": act,
         "link": _link(connection, act),
         "correction": _correction(connection, request, act),
-        "files": _files(connection, request),
+        "lines": _lines(connection, settings, request),
     }
+
+
+_REQUEST = """
+select * from requests where date = $day and request_id = $request
+union all
+select * from silent_requests where date = $day and request_id = $request and business_id is not null
+"""
 
 
 def _link(connection: duckdb.DuckDBPyConnection, act: Row | None) -> Row | None:
@@ -79,28 +93,30 @@ def _correction(connection: duckdb.DuckDBPyConnection, request: Row, act: Row | 
     return found[0] if found else None
 
 
-def _files(connection: duckdb.DuckDBPyConnection, request: Row) -> list[Row]:
-    """Lines of the same source, instant, address as written and target; the line itself is among them."""
-    return rows(
-        connection,
-        """
-        select ingested_files.path, raw.line_offset, raw.zone, raw.ip, raw.forwarded_for, raw.target, raw.request,
-            raw.referrer, raw.user_agent, raw.remote_user, raw.extra
-        from raw_requests as raw
-        inner join ingested_files on ingested_files.file_id = raw.file_id
-        where raw.date = $day and raw.source = $source and raw.occurred_at = $at
-            and raw.user_agent is not distinct from $agent
-            and raw.status is not distinct from $status
-            and ($path is null or starts_with(raw.target, $path) or contains(raw.target, $path))
-        order by ingested_files.path, raw.line_offset
-        limit 20
-        """,
-        {
-            "day": request["date"],
-            "source": request["source"],
-            "at": request["occurred_at"],
-            "agent": request["user_agent"],
-            "status": request["status"],
-            "path": request["path"],
-        },
-    )
+_ABOUT = ("date", "source", "file_id", "line_offset", "line_hash", "line")
+_FIELDS = [name for name in RAW_REQUESTS.schema.names if name not in _ABOUT]
+_SAME_INSTANT = """
+select raw.*, files.path as file, files.format, files.format_state
+from main.raw_requests as raw
+inner join main.ingested_files as files on files.file_id = raw.file_id
+where raw.date = $day and raw.source = $source and raw.occurred_at = $at
+order by files.path, raw.line_offset
+"""
+
+
+def _lines(connection: duckdb.DuckDBPyConnection, settings: Settings, request: Row) -> list[Row]:
+    """The lines that the request's id was made of; others of the same instant are somebody else's."""
+    asked = {"day": request["date"], "source": request["source"], "at": request["occurred_at"]}
+    raw = connection.sql(_SAME_INSTANT, params=asked).to_arrow_table()
+    return [_line(raw.slice(place, 1).to_pylist()[0], settings) for place in lines_of(request["request_id"], raw)]
+
+
+def _line(row: Row, settings: Settings) -> Row:
+    known = format_as_read(row["format"], row["source"], settings, row["format_state"])
+    text = written_line(row, known)
+    return {
+        "path": row["file"],
+        "line_offset": row["line_offset"],
+        "text": None if text is None else text.decode("utf-8", "backslashreplace"),
+        "fields": {name: row[name] for name in _FIELDS if row[name] is not None},
+    }

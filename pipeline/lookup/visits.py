@@ -8,43 +8,114 @@ import duckdb
 
 from pipeline.lookup.rows import Row, day_of, rows
 
+_LOAD_S = 60  # what a page loads later than that is not told apart from what something else asked for
 
-def visit_story(connection: duckdb.DuckDBPyConnection, visit_id: str, business: str | None = None) -> Row | None:
+
+def visit_story(connection: duckdb.DuckDBPyConnection, visit_id: str) -> Row | None:
     """Tell a visit.
 
     Args:
-        connection: with the tables as views.
+        connection: a scope.
         visit_id: such as 20260302-0123456789abcdef.
-        business: id of the Business to keep to; None is any.
 
     Returns:
-        The row of `visits` with `acts_in_order`: each act with `gap_s`, the seconds since the one before. None where
-        there is no such visit (in it).
+        The row of `visits` with `acts_in_order`, and `before` and `after`: the ids of the user's visits next to it, or
+        None. Each act has `gap_s`, the seconds since the one before; `usual_ms`, the median of its route and method in
+        scope on the visit's days, and `usual_of`, of how many; and `loads`: rows of assets and other requests that are
+        no acts, which followed it within a minute from the same browser and name its page as referrer, or none. None
+        where there is no such visit in scope.
     """
     day = day_of(visit_id)
     if day is None:
         return None
+    asked = {"day": day, "next": day + timedelta(days=1), "visit": visit_id.strip()}
     found = rows(
         connection,
-        """
-        select *
-        from visits
-        where date = $day and visit_id = $visit and ($business is null or business_id = $business)
-        """,
-        {"day": day, "visit": visit_id.strip(), "business": business},
+        "select * from visits where date = $day and visit_id = $visit",
+        {name: asked[name] for name in ("day", "visit")},
     )
     if not found:
         return None
-    acts = rows(
-        connection,
-        """
-        select visit_seq, occurred_at, kind, method, status, duration_ms, path, route, linked_by, seconds_to_next,
-            request_id
-        from clickstream
-        where date between $day and $next and visit_id = $visit
-        order by visit_seq
-        """,
-        {"day": day, "next": day + timedelta(days=1), "visit": visit_id.strip()},
-    )
+    visit = found[0]
+    acts = rows(connection, _ACTS, asked)
     before = [None, *(act["seconds_to_next"] for act in acts[:-1])]
-    return found[0] | {"acts_in_order": [act | {"gap_s": gap} for act, gap in zip(acts, before, strict=True)]}
+    for act, gap in zip(acts, before, strict=True):
+        act |= {"gap_s": gap, "loads": []}
+    _put_loads(connection, visit, acts)
+    return visit | {"acts_in_order": acts} | _neighbours(connection, visit)
+
+
+_ACTS = """
+with usual as (
+    select route, method, median(duration_ms) as usual_ms, count(duration_ms) as usual_of
+    from clickstream
+    where date between $day and $next and not is_bot
+        and (route, method) in (
+            select (route, method) from clickstream where date between $day and $next and visit_id = $visit
+        )
+    group by route, method
+)
+select visit_seq, occurred_at, kind, method, status, clickstream.duration_ms, host, path, route, event,
+    event_label, referrer, linked_by, seconds_to_next, engaged_s, request_id, visitor_id, usual_ms, usual_of
+from clickstream
+left join usual using (route, method)
+where date between $day and $next and visit_id = $visit
+order by visit_seq
+"""
+_LOADS = """
+select request_id, occurred_at, kind, method, status, duration_ms, path, visitor_id, referrer
+from silent_requests
+where date between $first and $last and visitor_id in (select unnest($visitors::varchar[]))
+    and (user_id is null or user_id is not distinct from $user)
+    and occurred_at between $from and $to
+order by occurred_at, request_id
+"""
+
+
+def _put_loads(connection: duckdb.DuckDBPyConnection, visit: Row, acts: list[Row]) -> None:
+    """Put what pages loaded under the latest page before it that it names as its referrer."""
+    until = visit["ended_at"] + timedelta(seconds=_LOAD_S)
+    asked = {
+        "first": visit["date"],
+        "last": until.date(),
+        "visitors": sorted({act["visitor_id"] for act in acts}),
+        "user": visit["user_id"],
+        "from": visit["started_at"],
+        "to": until,
+    }
+    pages = [act for act in acts if act["kind"] == "page"]
+    for load in rows(connection, _LOADS, asked):
+        near = [page for page in pages if _may_load(page, load)]
+        if near:
+            near[-1]["loads"].append(load)
+
+
+def _may_load(page: Row, load: Row) -> bool:
+    """Whether a page may have loaded something; what a browser without a cookie asks for must name it."""
+    waited = (load["occurred_at"] - page["occurred_at"]).total_seconds()
+    if page["visitor_id"] != load["visitor_id"] or not 0 <= waited <= _LOAD_S:
+        return False
+    if load["referrer"] is None:
+        return str(page["visitor_id"]).startswith("c-")
+    return str(load["referrer"]).split("?")[0].endswith(page["path"])
+
+
+_NEAREST_DAYS = """
+(select distinct date from user_days where user_id = $user and date <= $day order by date desc limit 4)
+union
+(select distinct date from user_days where user_id = $user and date > $day order by date limit 3)
+"""
+_NEAREST_VISITS = """
+select visit_id from visits where date in (select unnest($days::date[])) and user_id = $user
+order by started_at, visit_id
+"""
+
+
+def _neighbours(connection: duckdb.DuckDBPyConnection, visit: Row) -> Row:
+    if visit["user_id"] is None:
+        return {"before": None, "after": None}
+    days = rows(connection, _NEAREST_DAYS, {"user": visit["user_id"], "day": visit["date"]})
+    asked = {"user": visit["user_id"], "days": [day["date"] for day in days]}
+    ids = [None, *(row["visit_id"] for row in rows(connection, _NEAREST_VISITS, asked)), None]
+    place = ids.index(visit["visit_id"])
+    return {"before": ids[place - 1], "after": ids[place + 1]}

@@ -7,12 +7,15 @@ or a room of `pipeline/`.
 from __future__ import annotations
 
 from pipeline.schemas.lookup import (
+    SEARCH_TERMS,
+    USER_BUSINESSES,
     USER_DAYS,
     USER_LOOKUP,
 )
 from pipeline.schemas.people import (
     ACTS,
     BUSINESSES,
+    FORMER_NAMES,
     IDENTIFIER_DAYS,
     IDENTIFIER_LINKS,
     LINK_CORRECTIONS,
@@ -51,6 +54,7 @@ TABLES: dict[str, Table] = {
         USERS,
         MEMBERSHIPS,
         BUSINESSES,
+        FORMER_NAMES,
         IDENTIFIER_DAYS,
         LINK_CORRECTIONS,
         IDENTIFIER_LINKS,
@@ -60,6 +64,8 @@ TABLES: dict[str, Table] = {
         CLICKSTREAM,
         VISITS,
         USER_DAYS,
+        USER_BUSINESSES,
         USER_LOOKUP,
+        SEARCH_TERMS,
     )
 }

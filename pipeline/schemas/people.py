@@ -43,6 +43,20 @@ BUSINESSES = declare(
     ],
 )
 
+FORMER_NAMES = declare(
+    "former_names",
+    "people",
+    "a name or email that the directory once had of a user",
+    ("user_id", "field", "value"),
+    [
+        ("user_id", TEXT, "the user"),
+        ("field", TEXT, "name or email"),
+        ("value", TEXT, "what it was"),
+        ("until", DAY, "UTC day on which another was first read"),
+    ],
+    is_original=True,
+)
+
 IDENTIFIER_DAYS = declare(
     "identifier_days",
     "people",

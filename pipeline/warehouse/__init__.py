@@ -5,7 +5,7 @@ What the tables hold does not belong here.
 
 from pipeline.warehouse.files import SchemaError
 from pipeline.warehouse.lock import LockTimeoutError
-from pipeline.warehouse.reader import StagedState, connect, live_files
+from pipeline.warehouse.reader import StagedState, connect, live_files, published_mark
 from pipeline.warehouse.run import Run, open_run
 from pipeline.warehouse.sweep import sweep
 from pipeline.warehouse.views import lock_down
@@ -19,5 +19,6 @@ __all__ = [
     "live_files",
     "lock_down",
     "open_run",
+    "published_mark",
     "sweep",
 ]

@@ -38,6 +38,11 @@ def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def published_mark(settings: Settings) -> str:
+    """A text that is another one whenever something else is published."""
+    return str(sorted(read_state(settings.warehouse, PUBLISHED).versions.items()))
+
+
 def live_files(settings: Settings, table: str) -> list[Path]:
     """List the data files of a table in the published state, sorted.
 

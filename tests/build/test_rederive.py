@@ -223,7 +223,7 @@ def test_rows_under_other_ids_are_new_and_gone(tmp_path: Path, monkeypatch: pyte
     house = House(tmp_path)
     house.deliver("web/a.log", 3 * line("02T10:00:00", "c1") + line("02T11:00:00", "c1"))
     house.run()
-    monkeypatch.setattr("pipeline.build.requests._STEP", np.uint64(12345))
+    monkeypatch.setattr("pipeline.build.request_ids._STEP", np.uint64(12345))
     with open_rederivation(house.settings) as again:
         again.compare([D2], keeps_new=True)
         (day,) = again.days

@@ -51,7 +51,8 @@ class House:
                 for name in AFTER_REQUESTS[1:]:
                     build_days(run, name, stale_days(run, name))
             build_whole(run, "user_links")
-            build_whole(run, "user_lookup")
+            for name in ("user_businesses", "user_lookup", "search_terms"):
+                build_whole(run, name)
             run.publish()
         return report
 

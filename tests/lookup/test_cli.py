@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli import main
-from pipeline.cli.show import length, plain
+from pipeline.plain import length, plain
 from tests.conftest import Demo
 from tests.ingest.test_delivery import line
 

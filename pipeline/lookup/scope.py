@@ -1,0 +1,114 @@
+"""What somebody may see, as a connection that holds nothing else: rows of their Businesses, and no child's.
+
+Every look-up asks such a connection. What is out of scope is not there, so that no question can tell it from what does
+not exist, in words or in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+import duckdb
+
+from pipeline.models import bare_select
+from pipeline.settings import Settings
+from pipeline.warehouse import connect
+
+SHOWN_FROM = 13  # years of age: who is younger is a child by COPPA, 16 CFR 312.2
+_SCHEMA = "in_scope"
+
+# Each view in terms of the tables in `main`; `visible(business_id, user_id)` is said for each scope.
+_VIEWS = {
+    "memberships": "where visible(business_id, user_id)",
+    "businesses": "where visible(business_id, null)",
+    "user_businesses": "where visible(business_id, user_id)",
+    "search_terms": "where visible(business_id, user_id)",
+    "user_days": "where visible(business_id, user_id)",
+    "visits": "where visible(business_id, user_id)",
+    "clickstream": "where visible(business_id, user_id)",
+    "user_links": "where visible(business_id, user_id)",
+    "link_corrections": "where visible(business_id, user_id)",
+}
+_SEARCHED = ("memberships", "businesses", "user_businesses", "search_terms")
+
+
+def open_scope(
+    settings: Settings,
+    businesses: Sequence[str] | None = None,
+    today: date | None = None,
+    in_memory: bool = False,
+) -> duckdb.DuckDBPyConnection:
+    """Open the published tables as far as somebody may see them.
+
+    Args:
+        settings: where the warehouse is.
+        businesses: ids of the Businesses to keep to; None is all, and what is of no known Business.
+        today: the UTC day for which the age of users is reckoned; today by default.
+        in_memory: whether to hold the tables that are searched in memory, for many questions.
+
+    Returns:
+        A connection whose views hold what is in scope: those of `_VIEWS`, `users`, `user_lookup`, `terms` (the distinct
+        terms), `requests` (acts in scope) and `silent_requests` (what is no act: of a Business in scope, or of nobody).
+    """
+    connection = connect(settings)
+    connection.execute(f"create schema {_SCHEMA}")
+    _name_children(connection, today or datetime.now(UTC).date())
+    _name_businesses(connection, businesses)
+    for name, condition in _VIEWS.items():
+        kind = "table" if in_memory and name in _SEARCHED else "view"
+        order = " order by term, kind" if name == "search_terms" and kind == "table" else ""
+        connection.execute(f"create {kind} {_SCHEMA}.{name} as from main.{name} {condition}{order}")
+    connection.execute(f"set schema = '{_SCHEMA}'")
+    _make_rest(connection, "table" if in_memory else "view", businesses is None)
+    return connection
+
+
+def _name_children(connection: duckdb.DuckDBPyConnection, today: date) -> None:
+    """Note users who are too young to be shown; whose birth date is unknown is not known to be."""
+    connection.execute(f"create table {_SCHEMA}.children (user_id varchar)")
+    connection.execute(
+        f"insert into {_SCHEMA}.children select user_id from main.users"  # noqa: S608 our names
+        " where date_of_birth + to_years($years) > $today::date",
+        {"years": SHOWN_FROM, "today": today},
+    )
+
+
+def _name_businesses(connection: duckdb.DuckDBPyConnection, businesses: Sequence[str] | None) -> None:
+    connection.execute(f"create table {_SCHEMA}.allowed (business_id varchar)")
+    if businesses is None:
+        allowed = "true"
+    else:
+        allowed = f"business in (from {_SCHEMA}.allowed)"
+        for business in businesses:
+            connection.execute(f"insert into {_SCHEMA}.allowed values ($business)", {"business": business})  # noqa: S608
+    connection.execute(
+        f"create macro main.visible(business, person) as {allowed}"
+        f" and (person is null or person not in (from {_SCHEMA}.children))"
+    )
+
+
+def _make_rest(connection: duckdb.DuckDBPyConnection, kind: str, is_whole: bool) -> None:
+    known = "user_id in (select user_id from user_businesses)"
+    whole = "user_id not in (from children)" if is_whole else known
+    connection.execute(f"create {kind} users as from main.users where {whole}")
+    connection.execute(f"create {kind} user_lookup as {bare_select('user_lookup')}")
+    connection.execute(f"create {kind} terms as select distinct term, kind, letters from search_terms")  # noqa: S608
+    connection.execute(_REQUESTS)
+    connection.execute(_SILENT)
+
+
+_REQUESTS = """
+create view requests as
+from main.requests as requests
+where exists (
+        from clickstream
+        where clickstream.date = requests.date and clickstream.request_id = requests.request_id
+    )
+"""
+_SILENT = """
+create view silent_requests as
+from main.requests
+where kind not in ('page', 'api', 'event', 'download')
+    and (visible(business_id, user_id) or (business_id is null and user_id is null))
+"""

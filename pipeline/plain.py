@@ -1,0 +1,52 @@
+"""Values as text that is harmless to show anywhere: in a terminal, on a page, in a file for a spreadsheet.
+
+Laying them out is done by `cli/` and `web/`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def plain(value: Any) -> str:
+    """Write a value as text; control characters, which a log's sender may have chosen, become escapes."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S") + (f".{value.microsecond // 1000:03}" if value.microsecond else "")
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
+
+
+def length(seconds: float | None) -> str:
+    """Write a length of time; what is not known is `unknown`, never 0."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02}:{int(seconds % 60):02}"
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Write rows as CSV in which no cell is a formula to a spreadsheet, nor a control character obeyed."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([[_cell(row.get(column)) for column in columns] for row in rows])
+    return out.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int | float):
+        return str(value)
+    text = value.isoformat() if isinstance(value, datetime) else str(value or "")
+    return ("'" if text.startswith(_FORMULA) else "") + plain(text)

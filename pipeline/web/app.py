@@ -1,0 +1,63 @@
+"""The web application as a whole: pages, files, sign-in and the shell around them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.templating import Jinja2Templates
+
+from pipeline.settings import Settings
+from pipeline.web.looks import Looks
+from pipeline.web.pages import Pages
+from pipeline.web.safety import safety_middleware
+from pipeline.web.shown import FILTERS
+from pipeline.web.signin import SignIn, signin_routes
+
+
+def make_app(settings: Settings) -> Starlette:
+    """Make the web application.
+
+    Args:
+        settings: where the warehouse is, how people sign in, and who may see what.
+
+    Raises:
+        SettingError: a setting or the `access` file cannot be used.
+    """
+    looks = Looks(settings)
+    sign_in = SignIn(settings, looks.note_sign_in)
+    templates = _templates(sign_in.mode)
+
+    def refuse(request: Request, refused: Exception) -> Response:
+        assert isinstance(refused, HTTPException)
+        values = {"status": refused.status_code, "problem": refused.detail}
+        return templates.TemplateResponse(request, "refused.html", values, refused.status_code, refused.headers)
+
+    return Starlette(
+        routes=[
+            *Pages(settings, templates, looks).routes(),
+            *signin_routes(sign_in, templates),
+            Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+        ],
+        middleware=safety_middleware(sign_in.who, settings.sign_in_proxies, refuse),
+        exception_handlers={HTTPException: refuse},
+    )
+
+
+def _templates(mode: str) -> Jinja2Templates:
+    environment = Environment(
+        loader=PackageLoader("pipeline.web"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS
+    environment.globals["mode"] = mode
+    return Jinja2Templates(env=environment)

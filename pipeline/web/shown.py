@@ -1,0 +1,52 @@
+"""How values are shown on a page: readable, and harmless whatever a log's sender wrote.
+
+Escaping for HTML is Jinja's, and always on.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from functools import partial
+
+from pipeline.plain import length, plain
+
+
+def instant(value: datetime | None) -> str:
+    """Write an instant to the second; what is unknown is said to be."""
+    return "unknown" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def milliseconds(value: float | None) -> str:
+    """Write how long an answer took; empty where the log does not say."""
+    if value is None:
+        return ""
+    return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms"
+
+
+def masked_email(email: str | None) -> str:
+    """Leave of an email what tells it from others on the same page."""
+    if not email:
+        return ""
+    local, at, host = email.partition("@")
+    return f"{local[:2]}…{at}{host}" if at else f"{email[:2]}…"
+
+
+def masked_address(address: str | None) -> str:
+    """Leave of an address its first half."""
+    if not address:
+        return ""
+    mark = ":" if ":" in address else "."
+    parts = address.split(mark)
+    return mark.join(parts[: len(parts) // 2]) + f"{mark}…"
+
+
+FILTERS = {
+    "tojson_plain": partial(json.dumps, default=str, ensure_ascii=False),
+    "plain": plain,
+    "length": length,
+    "instant": instant,
+    "milliseconds": milliseconds,
+    "masked_email": masked_email,
+    "masked_address": masked_address,
+}
