@@ -50,7 +50,8 @@ def request_story(connection: duckdb.DuckDBPyConnection, settings: Settings, req
 _REQUEST = """
 select * from requests where date = $day and request_id = $request
 union all
-select * from silent_requests where date = $day and request_id = $request and business_id is not null
+select * from silent_requests
+where date = $day and request_id = $request and (business_id is not null or sees_all())
 """
 
 

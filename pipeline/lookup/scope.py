@@ -50,6 +50,7 @@ def open_scope(
     Returns:
         A connection whose views hold what is in scope: those of `_VIEWS`, `users`, `user_lookup`, `terms` (the distinct
         terms), `requests` (acts in scope) and `silent_requests` (what is no act: of a Business in scope, or of nobody).
+        The macro `sees_all()` tells whether all Businesses are in scope.
     """
     connection = connect(settings)
     connection.execute(f"create schema {_SCHEMA}")
@@ -82,6 +83,7 @@ def _name_businesses(connection: duckdb.DuckDBPyConnection, businesses: Sequence
         allowed = f"business in (from {_SCHEMA}.allowed)"
         for business in businesses:
             connection.execute(f"insert into {_SCHEMA}.allowed values ($business)", {"business": business})  # noqa: S608
+    connection.execute(f"create macro main.sees_all() as {businesses is None}")
     connection.execute(
         f"create macro main.visible(business, person) as {allowed}"
         f" and (person is null or person not in (from {_SCHEMA}.children))"

@@ -19,21 +19,17 @@ def visit_story(connection: duckdb.DuckDBPyConnection, visit_id: str) -> Row | N
         visit_id: such as 20260302-0123456789abcdef.
 
     Returns:
-        The row of `visits` with `acts_in_order`, and `before` and `after`: the ids of the user's visits next to it, or
-        None. Each act has `gap_s`, the seconds since the one before; `usual_ms`, the median of its route and method in
-        scope on the visit's days, and `usual_of`, of how many; and `loads`: rows of assets and other requests that are
-        no acts, which followed it within a minute from the same browser and name its page as referrer, or none. None
-        where there is no such visit in scope.
+        The row of `visits` with `user_name` and `business_name`, `acts_in_order`, and `before` and `after`: the ids of
+        the user's visits next to it, or None. Each act has `gap_s`, the seconds since the one before; `usual_ms`, the
+        median of its route and method in scope on the visit's days, and `usual_of`, of how many; and `loads`: rows of
+        assets and other requests that are no acts, which followed it within a minute from the same browser and name
+        its page as referrer, or none. None where there is no such visit in scope.
     """
     day = day_of(visit_id)
     if day is None:
         return None
     asked = {"day": day, "next": day + timedelta(days=1), "visit": visit_id.strip()}
-    found = rows(
-        connection,
-        "select * from visits where date = $day and visit_id = $visit",
-        {name: asked[name] for name in ("day", "visit")},
-    )
+    found = rows(connection, _VISIT, {name: asked[name] for name in ("day", "visit")})
     if not found:
         return None
     visit = found[0]
@@ -45,6 +41,13 @@ def visit_story(connection: duckdb.DuckDBPyConnection, visit_id: str) -> Row | N
     return visit | {"acts_in_order": acts} | _neighbours(connection, visit)
 
 
+_VISIT = """
+select visits.*, users.name as user_name, businesses.name as business_name
+from visits
+left join users on users.user_id = visits.user_id
+left join businesses on businesses.business_id = visits.business_id
+where visits.date = $day and visits.visit_id = $visit
+"""
 _ACTS = """
 with usual as (
     select route, method, median(duration_ms) as usual_ms, count(duration_ms) as usual_of

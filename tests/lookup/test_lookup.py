@@ -74,6 +74,36 @@ def test_a_request_is_shown_with_its_own_line(demo: Demo, everything: duckdb.Duc
                 assert request["path"] in line["text"]
 
 
+def test_what_a_page_loaded_is_told_with_it(
+    demo: Demo, everything: duckdb.DuckDBPyConnection, of_b02: duckdb.DuckDBPyConnection
+) -> None:
+    (asked,) = rows(
+        everything,
+        "select visit_id from clickstream inner join silent_requests as loads"
+        " on loads.date = clickstream.date and loads.visitor_id = clickstream.visitor_id and loads.kind = 'asset'"
+        " and loads.occurred_at between clickstream.occurred_at and clickstream.occurred_at + interval 5 seconds"
+        " and ends_with(loads.referrer, clickstream.path)"
+        " where clickstream.kind = 'page' and clickstream.user_id is not null order by visit_id limit 1",
+    )
+    visit = visit_story(everything, asked["visit_id"])
+    assert visit is not None
+    loads = [(act, load) for act in visit["acts_in_order"] for load in act["loads"]]
+    assert loads
+    for act, load in loads:
+        assert act["kind"] == "page"
+        assert timedelta(0) <= load["occurred_at"] - act["occurred_at"] <= timedelta(minutes=1)
+        assert load["visitor_id"] == act["visitor_id"]
+        story = request_story(everything, demo.settings, load["request_id"])
+        assert story is not None
+        assert story["act"] is None
+        assert request_story(of_b02, demo.settings, load["request_id"]) is None
+    user = user_story(everything, visit["user_id"], visits=100)
+    assert user is not None
+    ids = [None, *(told["visit_id"] for told in user["visits_last"]), None]
+    place = ids.index(visit["visit_id"])
+    assert (visit["after"], visit["before"]) == (ids[place - 1], ids[place + 1])
+
+
 def test_what_is_out_of_scope_is_not_there(of_b02: duckdb.DuckDBPyConnection) -> None:
     for name in ("visits", "clickstream", "user_days", "user_businesses", "search_terms", "memberships", "user_links"):
         assert rows(of_b02, f"select * from {name} where business_id is distinct from 'b02'") == [], name
