@@ -93,6 +93,7 @@ def _say_what_next(paths: DemoPaths, query: str) -> None:
 open next
   export TRAIL_CONFIG={shown}/trail.toml PATH=$PWD/.venv/bin:$PATH
   trail user "{query}"               what happened to somebody
+  trail web                          the same as a page, for support and engineers
   trail sql "from visits limit 5"    the tables, in SQL
   trail tables                       what there is
   make dev                           Dagster's page, with the assets

@@ -50,7 +50,7 @@ def find_users(connection: duckdb.DuckDBPyConnection, query: str, limit: int = 2
     met = [_WORD.format(place=place) for place in range(len(words))]
     found = rows(connection, _SEARCH.format(met_terms="\nunion\n".join([*met, _WHOLE])), parameters)
     for user in found:
-        user["why"] = ", ".join(dict.fromkeys(_worded(met) for met in user.pop("met")))
+        user["why"] = _why(user.pop("met"))
     return found
 
 
@@ -92,9 +92,13 @@ def _asked(word: str) -> dict[str, Any]:
     return {"word": word, "size": len(word), "letters": letters, "wrong": wrong}
 
 
-def _worded(met: dict[str, Any]) -> str:
-    shown = met["field"] + (f" {met['term']!r}" if met["field"].startswith("former") else "")
-    return f"{shown}, spelt alike" if met["score"] in _ALIKE else shown
+def _why(met: list[dict[str, Any]]) -> str:
+    """Name each field that words met once, and whether any of them is not written so there."""
+    fields: dict[str, bool] = {}
+    for word in met:
+        name = word["field"] + (f" {word['term']!r}" if word["field"].startswith("former") else "")
+        fields[name] = fields.get(name, False) or word["score"] in _ALIKE
+    return ", ".join(f"{name}, spelt alike" if is_alike else name for name, is_alike in fields.items())
 
 
 # A term's score falls from equal (1) over beginning alike, one letter wrong, in the middle, two wrong, to beginning

@@ -40,6 +40,7 @@ def few() -> duckdb.DuckDBPyConnection:
         ("ZOË", "u1", "name"),
         ("example zoe", "u1", "name"),
         ("zeo exmaple", "u1", "name, spelt alike"),
+        ("zoe exmaple", "u1", "name, spelt alike"),
         ("zoe.example+work@example.com", "u1", "email"),
         ("zoe.example@example.com", "u1", "email"),
         ("Zoe.Example+news@example.com", "u1", "email"),
