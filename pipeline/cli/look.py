@@ -14,7 +14,7 @@ import duckdb
 from pipeline.cli.show import show_fields, show_json, show_rows
 from pipeline.lookup import find_users, open_scope, request_story, user_story, visit_story
 from pipeline.lookup.rows import Row, rows
-from pipeline.plain import length, plain
+from pipeline.plain import json_text, length, plain
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
@@ -130,11 +130,11 @@ def explain(obj: Any, request_id: str, business: str | None, as_json: bool) -> N
         show_fields(story["correction"])
     click.echo("\nin the logs")
     for line in story["lines"]:
-        click.echo(f"{plain(line['path'])} at byte {line['line_offset']}: {plain(_as_written(line))}")
+        click.echo(f"{plain(line['path'])} at byte {line['line_offset']}: {_as_written(line)}")
 
 
 def _as_written(line: Row) -> str:
-    return json.dumps(line["fields"], default=str) if line["text"] is None else line["text"]
+    return json_text(line["fields"]) if line["text"] is None else plain(line["text"])
 
 
 @click.command()

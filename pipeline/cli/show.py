@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
 from typing import Any
 
 import click
 
-from pipeline.plain import plain
+from pipeline.plain import json_text, plain
 
 _WIDEST = 60
 Row = Mapping[str, Any]
@@ -41,14 +39,4 @@ def show_fields(row: Row) -> None:
 
 def show_json(value: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(value, default=_json, ensure_ascii=True, indent=2))
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return str(value)
+    click.echo(json_text(value))

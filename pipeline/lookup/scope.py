@@ -1,7 +1,7 @@
 """What somebody may see, as a connection that holds nothing else: rows of their Businesses, and no child's.
 
 Every look-up asks such a connection. What is out of scope is not there, so that no question can tell it from what does
-not exist, in words or in time.
+not exist.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _name_businesses(connection: duckdb.DuckDBPyConnection, businesses: Sequence
     else:
         allowed = f"business in (from {_SCHEMA}.allowed)"
         for business in businesses:
-            connection.execute(f"insert into {_SCHEMA}.allowed values ($business)", {"business": business})  # noqa: S608
+            connection.execute(f"insert into {_SCHEMA}.allowed values ($business)", {"business": business})  # noqa: S608 our names
     connection.execute(f"create macro main.sees_all() as {businesses is None}")
     connection.execute(
         f"create macro main.visible(business, person) as {allowed}"
@@ -95,7 +95,7 @@ def _make_rest(connection: duckdb.DuckDBPyConnection, kind: str, is_whole: bool)
     whole = "user_id not in (from children)" if is_whole else known
     connection.execute(f"create {kind} users as from main.users where {whole}")
     connection.execute(f"create {kind} user_lookup as {bare_select('user_lookup')}")
-    connection.execute(f"create {kind} terms as select distinct term, kind, letters from search_terms")  # noqa: S608
+    connection.execute(f"create {kind} terms as select distinct term, kind, letters from search_terms")  # noqa: S608 our names
     connection.execute(_REQUESTS)
     connection.execute(_SILENT)
 

@@ -25,7 +25,7 @@ def find_users(connection: duckdb.DuckDBPyConnection, query: str, limit: int = 2
     """Find users.
 
     Args:
-        connection: with the tables as views, all of them or those of a scope.
+        connection: a scope.
         query: words of names and emails, in any order, in any case, with or without accents, misspelt or begun; letters
             as initials; former names; or a whole user id or identifier.
         limit: the most to return.

@@ -5,7 +5,6 @@ What is out of scope is not found; it is answered as what does not exist is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from starlette.templating import Jinja2Templates
 from pipeline.audit import Subject
 from pipeline.lookup import find_users, request_story, user_story, visit_story
 from pipeline.lookup.rows import Row
-from pipeline.plain import csv_text
+from pipeline.plain import csv_text, json_text
 from pipeline.settings import Settings
 from pipeline.web.access import Actor, Capability
 from pipeline.web.looks import Looks
@@ -146,7 +145,7 @@ class Pages:
                 request,
                 "request.html",
                 {name: story[name] for name in ("act", "link", "correction", "lines")}
-                | {"request_row": story["request"], "is_masked": _role(request) == "support"},
+                | {"request_row": story["request"], "is_masked": not _actor(request).may("raw_line")},
             ),
         )
 
@@ -175,20 +174,21 @@ class Pages:
         return answer
 
     def _page(self, request: Request, template: str, values: Row, status: int = 200) -> Response:
-        actor: Actor = request.state.actor
+        actor = _actor(request)
         known = {"why": self._looks.why(actor) or "", "must_say_why": self._settings.ask_why}
         return self._templates.TemplateResponse(request, template, known | values, status)
 
 
 def _allowed(request: Request, what: Capability) -> Actor:
-    actor: Actor = request.state.actor
+    actor = _actor(request)
     if not actor.may(what):
         raise HTTPException(403, f"Your role, {actor.role}, may not see this.")
     return actor
 
 
-def _role(request: Request) -> str:
-    return str(request.state.actor.role)
+def _actor(request: Request) -> Actor:
+    actor: Actor = request.state.actor
+    return actor
 
 
 def _target(request: Request, action: str) -> str:
@@ -210,12 +210,8 @@ def _file(visit: Row, kind: str) -> Response:
     if kind == "csv":
         text, media = csv_text(visit["acts_in_order"], _IN_FILES), "text/csv"
     else:
-        text, media = json.dumps(visit, default=_json, indent=2), "application/json"
+        text, media = json_text(visit), "application/json"
     return PlainTextResponse(text, headers={"Content-Disposition": name}, media_type=media)
-
-
-def _json(value: Any) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _strip(days: list[Row]) -> list[list[Row]]:

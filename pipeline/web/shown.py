@@ -5,11 +5,9 @@ Escaping for HTML is Jinja's, and always on.
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from functools import partial
 
-from pipeline.plain import length, plain
+from pipeline.plain import json_text, length, plain
 
 
 def instant(value: datetime | None) -> str:
@@ -42,7 +40,7 @@ def masked_address(address: str | None) -> str:
 
 
 FILTERS = {
-    "tojson_plain": partial(json.dumps, default=str, ensure_ascii=False),
+    "json_text": json_text,
     "plain": plain,
     "length": length,
     "instant": instant,

@@ -12,9 +12,9 @@ KEY = access_key("a secret of the tests")
 ANN = View("dana", "support", "user", "u1", (Subject("u1", ("b1",)),), "ticket 4711", "shown", 7)
 
 
-def at(*moment: int) -> Callable[[], datetime]:
+def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> Callable[[], datetime]:
     """A clock that stands still."""
-    return lambda: datetime(*moment, tzinfo=UTC)  # type: ignore[arg-type,misc]
+    return lambda: datetime(year, month, day, hour, minute, second, tzinfo=UTC)
 
 
 def three_months(folder: Path) -> AccessLog:

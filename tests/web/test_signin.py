@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import jinja2
@@ -191,9 +192,9 @@ def test_a_header_of_ones_own_is_the_only_one(site: Site) -> None:
         ({"sign_in": "accounts", "web_address": "8320"}, "web_address is '8320'"),
     ],
 )
-def test_a_mode_that_cannot_be_does_not_start(site: Site, changed: dict[str, object], setting: str) -> None:
+def test_a_mode_that_cannot_be_does_not_start(site: Site, changed: dict[str, Any], setting: str) -> None:
     with pytest.raises(SettingError, match=setting):
-        SignIn(replace(Web(access=site.access), **changed), print)  # type: ignore[arg-type]
+        SignIn(replace(Web(access=site.access), **changed), print)
 
 
 # Accounts
@@ -349,8 +350,10 @@ def test_an_access_file_that_broke_shows_nothing(
     assert enter(accounts).status == 303
 
 
-def test_if_signing_in_cannot_be_written_down_nobody_is_let_in(site: Site, accounts: Browser) -> None:
-    site.reported = None  # type: ignore[assignment]
+def test_if_signing_in_cannot_be_written_down_nobody_is_let_in(
+    site: Site, accounts: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "reported", None)
     assert enter(accounts).status == 500
     assert not accounts.cookies
 
