@@ -28,6 +28,16 @@ def plain(value: Any) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
 
 
+def instant_text(value: datetime) -> str:
+    """Write an instant to the second."""
+    return value.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def share(value: float) -> str:
+    """Write a share as per cent."""
+    return f"{100 * value:.2f} %" if 0 < value < 0.01 else f"{100 * value:.1f} %"
+
+
 def length(seconds: float | None) -> str:
     """Write a length of time; what is not known is `unknown`, never 0."""
     if seconds is None:

@@ -114,8 +114,11 @@ select
     day_requests.duration_ms,
     day_requests.referrer,
     day_requests.browser,
+    day_requests.browser_version,
     day_requests.os,
+    day_requests.os_version,
     day_requests.device_type,
+    day_requests.country,
     day_requests.is_bot,
 from day_acts
 inner join day_requests on day_requests.date = day_acts.date and day_requests.request_id = day_acts.request_id

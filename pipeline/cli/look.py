@@ -9,29 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import click
-import duckdb
 
+from pipeline.cli.scope import asked_scope, business_option
 from pipeline.cli.show import show_fields, show_json, show_rows
-from pipeline.lookup import find_users, open_scope, request_story, user_story, visit_story
-from pipeline.lookup.rows import Row, rows
+from pipeline.lookup import find_users, request_story, requests_of_reference, user_story, users_at, visit_story
+from pipeline.lookup.rows import Row
+from pipeline.lookup.traces import read_address
 from pipeline.plain import json_text, length, plain
-from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
 _json = click.option("--json", "as_json", is_flag=True, help="print one JSON document")
-_business = click.option("--business", help="id or name of the Business to keep to")
 
 
 @click.command()
 @click.argument("query")
-@_business
+@business_option
 @click.option("--visits", default=10, show_default=True, help="how many of the last visits and errors")
 @_json
 @click.pass_obj
 def user(obj: Any, query: str, business: str | None, visits: int, as_json: bool) -> None:
-    """Find users by part of a name or email, by id or identifier; tell all of the only one found."""
-    with _scope(obj.settings, business) as connection:
-        found = find_users(connection, query)
+    """Find users by part of a name or email, by id, identifier or address; tell all of the only one found."""
+    with asked_scope(obj.settings, business) as connection:
+        address = read_address(query)
+        found = users_at(connection, address) if address else find_users(connection, query)
         if not found:
             raise click.ClickException("no such user")
         only = found[0] if len(found) == 1 or found[0]["user_id"] == query or _stands_out(found) else None
@@ -45,26 +45,9 @@ def user(obj: Any, query: str, business: str | None, visits: int, as_json: bool)
         click.echo(f"\n{len(found)} users; `trail user ID` tells all of one")
 
 
-def _scope(settings: Settings, business: str | None) -> duckdb.DuckDBPyConnection:
-    """Open what is to be seen: all, or one Business by id or name."""
-    if business is None:
-        return open_scope(settings)
-    with connect(settings) as connection:
-        known = rows(
-            connection,
-            "select distinct business_id from (select business_id, name from businesses"
-            " union all select business_id, null from user_businesses)"
-            " where business_id = $business or lower(name) = lower($business)",
-            {"business": business},
-        )
-    if not known:
-        raise click.ClickException(f"there is no Business {plain(business)!r}")
-    return open_scope(settings, [row["business_id"] for row in known])
-
-
 def _stands_out(found: list[Row]) -> bool:
     """Whether the first met the whole question to the letter, and no other did."""
-    return found[0]["score"] == 1 > found[1]["score"]
+    return found[0].get("score") == 1 > found[1]["score"]
 
 
 def _show_user(story: dict[str, Any]) -> None:
@@ -81,12 +64,12 @@ _VISIT_COLUMNS = ["visit_id", "started_at", "length", "entry_path", "page_views"
 
 @click.command()
 @click.argument("visit_id")
-@_business
+@business_option
 @_json
 @click.pass_obj
 def visit(obj: Any, visit_id: str, business: str | None, as_json: bool) -> None:
     """Tell a visit request by request, with gaps, status and duration."""
-    with _scope(obj.settings, business) as connection:
+    with asked_scope(obj.settings, business) as connection:
         story = visit_story(connection, visit_id)
     if story is None:
         raise click.ClickException("no such visit")
@@ -105,23 +88,33 @@ def visit(obj: Any, visit_id: str, business: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("request_id")
-@_business
+@business_option
 @_json
 @click.pass_obj
 def explain(obj: Any, request_id: str, business: str | None, as_json: bool) -> None:
-    """Explain a request: its line, what was derived and by which version, its visit, and why it is a user's."""
-    with _scope(obj.settings, business) as connection:
+    """Explain a request: its line, what was derived and by which version, its visit, and why it is a user's.
+
+    REQUEST_ID may also be a reference that an answer gave, as a further field of the log has it.
+    """
+    with asked_scope(obj.settings, business) as connection:
         story = request_story(connection, obj.settings, request_id)
+        referred = [] if story else requests_of_reference(connection, request_id)
+        if len(referred) == 1:
+            story = request_story(connection, obj.settings, referred[0]["request_id"])
+    if story is None and referred:
+        show_rows(referred, ["request_id", "occurred_at", "status", "method", "path", "user_id"])
+        return
     if story is None:
         raise click.ClickException("no such request")
     if as_json:
         show_json(story)
         return
-    show_fields(story["request"])
+    show_fields({"request_id": story["request"]["request_id"]})
+    show_rows(story["derived"], ["column", "value", "of", "by"])
     if story["act"]:
         click.echo("\nin the clickstream")
         shown = ("visit_id", "visit_seq", "user_id", "business_id", "linked_by", "link_evidence", "seconds_to_next")
-        show_fields({name: story["act"][name] for name in shown})
+        show_fields({name: story["act"][name] for name in shown} | {"why in this visit": _RULES[story["rule"]["rule"]]})
     if story["link"]:
         click.echo("\nwhose it is, shown by")
         show_fields(story["link"])
@@ -131,6 +124,16 @@ def explain(obj: Any, request_id: str, business: str | None, as_json: bool) -> N
     click.echo("\nin the logs")
     for line in story["lines"]:
         click.echo(f"{plain(line['path'])} at byte {line['line_offset']}: {_as_written(line)}")
+
+
+_RULES = {
+    "goes_on": "within half an hour of the visit's act before",
+    "nothing_before": "began it: no act of its visitor or user in the half hour before",
+    "other_user": "began it: the act before is not known to be this user's",
+    "other_business": "began it: the act before was in another Business",
+    "other_device": "began it: the act before was on another device",
+    "midnight": "began it: the day before was active throughout, and cut at its midnight",
+}
 
 
 def _as_written(line: Row) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime
 
 from pipeline.demo.events import Event
@@ -29,8 +30,14 @@ def json_line(event: Event) -> str:
         "user_id": event.user_id or "",
         "visitor_id": event.cookie,
         "business_id": event.business_id or "",
+        "error_reference": _reference(event) if event.status >= 500 else "",
     }
     return "{" + ",".join(f'"{key}":"{_json(value)}"' for key, value in values.items()) + "}"
+
+
+def _reference(event: Event) -> str:
+    """What the service shows to whom it fails, and sends in a header, so that support can be told of it."""
+    return f"E-{zlib.crc32(f'{event.at_ms} {event.ip} {event.target}'.encode()):08x}"
 
 
 def _json(text: str) -> str:

@@ -9,6 +9,7 @@ import duckdb
 from pipeline.build.request_ids import lines_of
 from pipeline.formats import format_as_read
 from pipeline.ingest.written import written_line
+from pipeline.lookup.derivation import derivation, visit_rule
 from pipeline.lookup.rows import Row, day_of, rows
 from pipeline.schemas.raw import RAW_REQUESTS
 from pipeline.settings import Settings
@@ -23,10 +24,11 @@ def request_story(connection: duckdb.DuckDBPyConnection, settings: Settings, req
         request_id: such as 20260302-0123456789abcdef.
 
     Returns:
-        `request` (its row of `requests`), `act` (its row of `clickstream`; None where it is no act), `link` (the
-        request that shows whose it is), `correction` (the person's word that made it theirs; None where a rule did)
-        and `lines` (where the line stands, its `text` and its `fields`; the text is None of a JSON line, which is kept
-        by its fields); None where there is no such request in scope.
+        `request` (its row of `requests`), `derived` (where each value is from, see `derivation`), `act` (its row of
+        `clickstream`; None where it is no act), `rule` (why it is in its visit, see `visit_rule`; None likewise),
+        `link` (the request that shows whose it is), `correction` (the person's word that made it theirs; None where a
+        rule did) and `lines` (where the line stands, its `text` and its `fields`; the text is None of a JSON line,
+        which is kept by its fields); None where there is no such request in scope.
     """
     day = day_of(request_id)
     if day is None:
@@ -40,7 +42,9 @@ def request_story(connection: duckdb.DuckDBPyConnection, settings: Settings, req
     act = acts[0] if acts else None
     return {
         "request": request,
+        "derived": derivation(request),
         "act": act,
+        "rule": visit_rule(connection, act) if act else None,
         "link": _link(connection, act),
         "correction": _correction(connection, request, act),
         "lines": _lines(connection, settings, request),

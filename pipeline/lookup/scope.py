@@ -50,7 +50,8 @@ def open_scope(
     Returns:
         A connection whose views hold what is in scope: those of `_VIEWS`, `users`, `user_lookup`, `terms` (the distinct
         terms), `requests` (acts in scope) and `silent_requests` (what is no act: of a Business in scope, or of nobody).
-        The macro `sees_all()` tells whether all Businesses are in scope.
+        The macro `sees_all()` tells whether all Businesses are in scope; `span` has the `newest_day` with an act, of
+        whomever.
     """
     connection = connect(settings)
     connection.execute(f"create schema {_SCHEMA}")
@@ -60,6 +61,7 @@ def open_scope(
         kind = "table" if in_memory and name in _SEARCHED else "view"
         order = " order by term, kind" if name == "search_terms" and kind == "table" else ""
         connection.execute(f"create {kind} {_SCHEMA}.{name} as from main.{name} {condition}{order}")
+    connection.execute(f"create table {_SCHEMA}.span as select max(date) as newest_day from main.clickstream")  # noqa: S608 our names
     connection.execute(f"set schema = '{_SCHEMA}'")
     _make_rest(connection, "table" if in_memory else "view", businesses is None)
     return connection

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import duckdb
 
 from pipeline.lookup.rows import Row, rows
@@ -16,8 +18,9 @@ def user_story(connection: duckdb.DuckDBPyConnection, user_id: str, visits: int 
         visits: how many of the last visits and errors to tell.
 
     Returns:
-        The row of `user_lookup` with `days` (rows of `user_days`, newest first), `visits_last` and `errors_last`; None
-        where there is no such user in scope.
+        The row of `user_lookup` with `created_at` (when the account was made), `businesses` (rows of `user_businesses`
+        with `business_name`), `days` (rows of `user_days`, newest first), `visits_last`, `errors_last` and `places`
+        (rows of `country, city, visits` of these visits, most first); None where there is no such user in scope.
     """
     found = rows(connection, "select * exclude (search_text) from user_lookup where user_id = $user", {"user": user_id})
     if not found:
@@ -33,11 +36,30 @@ def user_story(connection: duckdb.DuckDBPyConnection, user_id: str, visits: int 
         {"user": user_id},
     )
     listed = list(dict.fromkeys(day["date"] for day in days))
+    last = _last(connection, _LAST_VISITS, user_id, listed, visits)
+    created = rows(connection, "select created_at from users where user_id = $user", {"user": user_id})
     return found[0] | {
+        "created_at": created[0]["created_at"] if created else None,
+        "businesses": rows(connection, _BUSINESSES, {"user": user_id}),
         "days": days,
-        "visits_last": _last(connection, _LAST_VISITS, user_id, listed, visits),
+        "visits_last": last,
         "errors_last": _last(connection, _LAST_ERRORS, user_id, listed, visits),
+        "places": _places(last),
     }
+
+
+def _places(visits: list[Row]) -> list[Row]:
+    counted = Counter((visit["country"], visit["city"]) for visit in visits if visit["country"])
+    return [{"country": country, "city": city, "visits": count} for (country, city), count in counted.most_common()]
+
+
+_BUSINESSES = """
+    select user_businesses.* exclude (identifiers, devices), businesses.name as business_name
+    from user_businesses
+    left join businesses on businesses.business_id = user_businesses.business_id
+    where user_businesses.user_id = $user
+    order by user_businesses.last_seen_at desc nulls last, user_businesses.business_id
+"""
 
 
 _LAST_VISITS = """

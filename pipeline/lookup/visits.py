@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import duckdb
@@ -21,9 +22,10 @@ def visit_story(connection: duckdb.DuckDBPyConnection, visit_id: str) -> Row | N
     Returns:
         The row of `visits` with `user_name` and `business_name`, `acts_in_order`, and `before` and `after`: the ids of
         the user's visits next to it, or None. Each act has `gap_s`, the seconds since the one before; `usual_ms`, the
-        median of its route and method in scope on the visit's days, and `usual_of`, of how many; and `loads`: rows of
-        assets and other requests that are no acts, which followed it within a minute from the same browser and name
-        its page as referrer, or none. None where there is no such visit in scope.
+        median of its route and method in scope on the visit's days, and `usual_of`, of how many; `made_by`, of an API
+        act the request_id of the page that made it; and `loads`: rows of assets and other requests that are no acts,
+        which followed it within a minute from the same browser and name its page as referrer, or none. None where
+        there is no such visit in scope.
     """
     day = day_of(visit_id)
     if day is None:
@@ -37,6 +39,7 @@ def visit_story(connection: duckdb.DuckDBPyConnection, visit_id: str) -> Row | N
     before = [None, *(act["seconds_to_next"] for act in acts[:-1])]
     for act, gap in zip(acts, before, strict=True):
         act |= {"gap_s": gap, "loads": []}
+    _name_makers(acts)
     _put_loads(connection, visit, acts)
     return visit | {"acts_in_order": acts} | _neighbours(connection, visit)
 
@@ -93,6 +96,25 @@ def _put_loads(connection: duckdb.DuckDBPyConnection, visit: Row, acts: list[Row
             near[-1]["loads"].append(load)
 
 
+def _name_makers(acts: list[Row]) -> None:
+    """Name the page that made each API act: the latest before it whose path its referrer names, at whatever time.
+
+    Of an act without a referrer, the latest page within a minute.
+    """
+    pages: list[Row] = []
+    for act in acts:
+        act["made_by"] = None
+        if act["kind"] == "page":
+            pages.append(act)
+        elif act["kind"] == "api":
+            makers = [page for page in pages if _names(act["referrer"], page) or _may_load(page, act)]
+            act["made_by"] = makers[-1]["request_id"] if makers else None
+
+
+def _names(referrer: str | None, page: Row) -> bool:
+    return referrer is not None and re.split("[?#]", referrer)[0].endswith(page["path"])
+
+
 def _may_load(page: Row, load: Row) -> bool:
     """Whether a page may have loaded something; what a browser without a cookie asks for must name it."""
     waited = (load["occurred_at"] - page["occurred_at"]).total_seconds()
@@ -100,7 +122,7 @@ def _may_load(page: Row, load: Row) -> bool:
         return False
     if load["referrer"] is None:
         return str(page["visitor_id"]).startswith("c-")
-    return str(load["referrer"]).split("?")[0].endswith(page["path"])
+    return _names(load["referrer"], page)
 
 
 _NEAREST_DAYS = """

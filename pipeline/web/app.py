@@ -16,7 +16,9 @@ from starlette.templating import Jinja2Templates
 from pipeline.settings import Settings
 from pipeline.web.looks import Looks
 from pipeline.web.pages import Pages
+from pipeline.web.period_pages import PeriodPages
 from pipeline.web.safety import safety_middleware
+from pipeline.web.showing import Showing
 from pipeline.web.shown import FILTERS
 from pipeline.web.signin import SignIn, signin_routes
 
@@ -33,6 +35,7 @@ def make_app(settings: Settings) -> Starlette:
     looks = Looks(settings)
     sign_in = SignIn(settings, looks.note_sign_in)
     templates = _templates(sign_in.mode)
+    showing = Showing(settings, templates, looks)
 
     def refuse(request: Request, refused: Exception) -> Response:
         assert isinstance(refused, HTTPException)
@@ -41,7 +44,8 @@ def make_app(settings: Settings) -> Starlette:
 
     return Starlette(
         routes=[
-            *Pages(settings, templates, looks).routes(),
+            *Pages(showing).routes(),
+            *PeriodPages(showing).routes(),
             *signin_routes(sign_in, templates),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],

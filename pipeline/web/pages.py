@@ -1,33 +1,39 @@
-"""The pages: search, a user, a visit, a request. Each asks the look-up within the actor's scope, notes it, then shows.
+"""Pages about a person: search, a user, a visit, a visit beside a healthy one, a request.
 
 What is out of scope is not found; it is answered as what does not exist is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
+from urllib.parse import urlencode
 
+import duckdb
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
-from starlette.templating import Jinja2Templates
 
 from pipeline.audit import Subject
-from pipeline.lookup import find_users, request_story, user_story, visit_story
+from pipeline.lookup import (
+    find_users,
+    healthy_visit,
+    request_story,
+    requests_of_reference,
+    user_story,
+    users_at,
+    visit_story,
+)
+from pipeline.lookup.questions import read_typed
 from pipeline.lookup.rows import Row
+from pipeline.lookup.traces import read_address
 from pipeline.plain import csv_text, json_text
-from pipeline.settings import Settings
-from pipeline.web.access import Actor, Capability
-from pipeline.web.looks import Looks
+from pipeline.web.access import Capability
 from pipeline.web.safety import read_form
-from pipeline.web.scopes import Scopes
+from pipeline.web.showing import NOTHING, Showing, actor_of, allowed, download, subject
 from pipeline.web.signin import path_here
 
 _WEEKS = 26
-_NOTHING = "There is nothing of that name here, or not in your Businesses."
 _IN_FILES = (
     "occurred_at", "kind", "method", "status", "duration_ms", "usual_ms", "host", "path", "route", "event",
     "event_label", "gap_s", "linked_by", "request_id",
@@ -35,18 +41,15 @@ _IN_FILES = (
 
 
 class Pages:
-    """What answers requests, once who asks is known."""
+    """What answers requests about a person, once who asks is known."""
 
-    def __init__(self, settings: Settings, templates: Jinja2Templates, looks: Looks) -> None:
+    def __init__(self, showing: Showing) -> None:
         """Open nothing yet.
 
         Args:
-            settings: where the warehouse is.
-            templates: the pages' templates.
-            looks: writes looks down.
+            showing: asks, notes and shows.
         """
-        self._settings, self._templates, self._looks = settings, templates, looks
-        self._scopes = Scopes(settings)
+        self._showing = showing
 
     def routes(self) -> list[Route]:
         """Every page with its address."""
@@ -56,32 +59,40 @@ class Pages:
             Route("/user/{user_id:path}/reveal", self.reveal, methods=["POST"]),
             Route("/user/{user_id:path}", self.user),
             Route("/visit/{visit_id}.{kind:str}", self.visit_file),
+            Route("/visit/{visit_id}/beside", self.beside),
             Route("/visit/{visit_id}", self.visit),
             Route("/request/{request_id}", self.request),
         ]
 
     def search(self, request: Request) -> Response:
-        """Find people by what is asked; leads on to the only one, or to a visit or request named by its id."""
-        actor = _allowed(request, "search")
+        """Find people by what is asked; an id leads on to its visit or request, a path to who met it."""
+        actor = allowed(request, "search")
         asked = request.query_params.get("q", "").strip()
+        looks = self._showing.looks
         if "why" in request.query_params:
-            self._looks.give_why(actor, request.query_params["why"])
+            looks.give_why(actor, request.query_params["why"])
         if not asked:
-            return self._page(request, "search.html", {"asked": "", "found": None})
-        if self._looks.lacks_why(actor):
-            return self._page(request, "search.html", {"asked": asked, "found": None, "lacks_why": True}, 400)
-        with self._scopes.ask(actor.businesses) as connection:
+            return self._showing.page(request, "search.html", {"asked": "", "found": None})
+        if looks.lacks_why(actor):
+            return self._showing.page(request, "search.html", {"asked": asked, "found": None, "lacks_why": True}, 400)
+        if typed := read_typed(asked):
+            return RedirectResponse(f"/affected?{urlencode(typed)}", 303)
+        with self._showing.ask(actor) as connection:
             for kind, story in (("visit", visit_story), ("request", self._request_story)):
                 if story(connection, asked):
                     return RedirectResponse(f"/{kind}/{asked}", 303)
-            found = find_users(connection, asked)
-        self._looks.note(actor, "search", "", map(_subject, found), bool(found))
-        return self._page(request, "search.html", {"asked": asked, "found": found})
+            address = read_address(asked)
+            found = users_at(connection, address) if address else find_users(connection, asked)
+            referred = [] if found or address else requests_of_reference(connection, asked)
+        looks.note(actor, "search", "", map(subject, [*found, *referred]), bool(found or referred))
+        if len(referred) == 1:
+            return RedirectResponse(f"/request/{referred[0]['request_id']}", 303)
+        return self._showing.page(request, "search.html", {"asked": asked, "found": found, "referred": referred})
 
     async def give_why(self, request: Request) -> Response:
         """Take the reason that a page asked for first, and lead back to it."""
         form = await read_form(request)
-        self._looks.give_why(_allowed(request, "search"), form.get("why", ""))
+        self._showing.looks.give_why(allowed(request, "search"), form.get("why", ""))
         return RedirectResponse(path_here(form.get("next", "")), 303)
 
     def user(self, request: Request) -> Response:
@@ -93,125 +104,105 @@ class Pages:
         return self._user(request, "reveal")
 
     def _user(self, request: Request, action: Capability) -> Response:
-        actor = _allowed(request, action)
         asked = request.path_params["user_id"]
-        return self._look(
+        is_masked = actor_of(request).role == "support" and action == "user"
+        return self._showing.look(
             request,
             action,
             lambda connection: user_story(connection, asked, visits=50),
-            lambda user: [_subject(user)],
-            lambda user: self._page(
-                request,
-                "user.html",
-                {
-                    "user": user,
-                    "weeks": _strip(user["days"]),
-                    "is_masked": actor.role == "support" and action == "user",
-                },
+            lambda user: [subject(user)],
+            lambda user: self._showing.page(
+                request, "user.html", {"user": user, "weeks": _strip(user["days"]), "is_masked": is_masked}
             ),
         )
 
     def visit(self, request: Request) -> Response:
         """A visit, act by act."""
-        return self._look(
+        visit_id = request.path_params["visit_id"]
+        return self._showing.look(
             request,
             "visit",
-            lambda connection: visit_story(connection, request.path_params["visit_id"]),
+            lambda connection: visit_story(connection, visit_id),
             _of_visit,
-            lambda visit: self._page(request, "visit.html", {"visit": visit}),
+            lambda visit: self._showing.page(request, "visit.html", {"visit": visit, "entries": _folded(visit)}),
+            visit_id,
+        )
+
+    def beside(self, request: Request) -> Response:
+        """A visit beside a healthy one of somebody else."""
+        visit_id = request.path_params["visit_id"]
+
+        def ask(connection: duckdb.DuckDBPyConnection) -> Row | None:
+            visit = visit_story(connection, visit_id)
+            return visit and {"visit": visit, "beside": healthy_visit(connection, visit)}
+
+        return self._showing.look(
+            request,
+            "errors",
+            ask,
+            _of_both,
+            lambda found: self._showing.page(request, "beside.html", found),
+            visit_id,
         )
 
     def visit_file(self, request: Request) -> Response:
         """A visit as a file to keep."""
-        kind = request.path_params["kind"]
+        visit_id, kind = request.path_params["visit_id"], request.path_params["kind"]
         if kind not in ("csv", "json"):
-            raise HTTPException(404, _NOTHING)
-        return self._look(
+            raise HTTPException(404, NOTHING)
+        return self._showing.look(
             request,
             "export",
-            lambda connection: visit_story(connection, request.path_params["visit_id"]),
+            lambda connection: visit_story(connection, visit_id),
             _of_visit,
-            lambda visit: _file(visit, kind),
+            lambda visit: download(
+                f"visit-{visit['visit_id']}",
+                kind,
+                csv_text(visit["acts_in_order"], _IN_FILES) if kind == "csv" else json_text(visit),
+            ),
+            visit_id,
         )
 
     def request(self, request: Request) -> Response:
         """A request explained."""
-        return self._look(
+        request_id = request.path_params["request_id"]
+        return self._showing.look(
             request,
             "request",
-            lambda connection: self._request_story(connection, request.path_params["request_id"]),
-            lambda story: [_subject(story["act"] or story["request"])],
-            lambda story: self._page(
+            lambda connection: self._request_story(connection, request_id),
+            lambda story: [subject(story["act"] or story["request"])],
+            lambda story: self._showing.page(
                 request,
                 "request.html",
-                {name: story[name] for name in ("act", "link", "correction", "lines")}
-                | {"request_row": story["request"], "is_masked": not _actor(request).may("raw_line")},
+                # `request` is the browser's in every template.
+                {name: value for name, value in story.items() if name != "request"}
+                | {"request_row": story["request"], "is_masked": not actor_of(request).may("raw_line")},
             ),
+            request_id,
         )
 
-    def _request_story(self, connection: Any, request_id: str) -> Row | None:
-        return request_story(connection, self._settings, request_id)
-
-    def _look(
-        self,
-        request: Request,
-        action: Capability,
-        ask: Callable[[Any], Row | None],
-        whom: Callable[[Row], list[Subject]],
-        show: Callable[[Row], Response],
-    ) -> Response:
-        """Ask, write down who looks at whom, and only then show; what is not found is written down, too."""
-        actor = _allowed(request, action)
-        if self._looks.lacks_why(actor):
-            return self._page(request, "why.html", {"next": request.url.path}, 403)
-        with self._scopes.ask(actor.businesses) as connection:
-            found = ask(connection)
-        if found is None:
-            self._looks.note(actor, action, is_shown=False)
-            raise HTTPException(404, _NOTHING)
-        answer = show(found)
-        self._looks.note(actor, action, _target(request, action), whom(found))
-        return answer
-
-    def _page(self, request: Request, template: str, values: Row, status: int = 200) -> Response:
-        actor = _actor(request)
-        known = {"why": self._looks.why(actor) or "", "must_say_why": self._settings.ask_why}
-        return self._templates.TemplateResponse(request, template, known | values, status)
-
-
-def _allowed(request: Request, what: Capability) -> Actor:
-    actor = _actor(request)
-    if not actor.may(what):
-        raise HTTPException(403, f"Your role, {actor.role}, may not see this.")
-    return actor
-
-
-def _actor(request: Request) -> Actor:
-    actor: Actor = request.state.actor
-    return actor
-
-
-def _target(request: Request, action: str) -> str:
-    """The visit or request looked at; a user's id stands hashed among the subjects."""
-    return "" if action in ("user", "reveal") else next(iter(request.path_params.values()))
-
-
-def _subject(row: Row) -> Subject:
-    businesses = row["business_ids"] if "business_ids" in row else [row["business_id"]]
-    return Subject(row["user_id"], tuple(business for business in businesses if business))
+    def _request_story(self, connection: duckdb.DuckDBPyConnection, request_id: str) -> Row | None:
+        return request_story(connection, self._showing.settings, request_id)
 
 
 def _of_visit(visit: Row) -> list[Subject]:
-    return [_subject(visit)]
+    return [subject(visit)]
 
 
-def _file(visit: Row, kind: str) -> Response:
-    name = f'attachment; filename="visit-{visit["visit_id"]}.{kind}"'
-    if kind == "csv":
-        text, media = csv_text(visit["acts_in_order"], _IN_FILES), "text/csv"
-    else:
-        text, media = json_text(visit), "application/json"
-    return PlainTextResponse(text, headers={"Content-Disposition": name}, media_type=media)
+def _of_both(found: Row) -> list[Subject]:
+    visits = [found["visit"], *([found["beside"]["healthy"]] if found["beside"] else [])]
+    return [subject(visit) for visit in visits]
+
+
+def _folded(visit: Row) -> list[Row]:
+    """Put API acts under the page that made them; each other act is an entry of its own."""
+    entries: dict[str, Row] = {}
+    for act in visit["acts_in_order"]:
+        if act["made_by"] is None:
+            entries[act["request_id"]] = {"act": act, "calls": []}
+        else:
+            entries[act["made_by"]]["calls"].append(act)
+    return list(entries.values())
 
 
 def _strip(days: list[Row]) -> list[list[Row]]:

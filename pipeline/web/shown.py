@@ -5,14 +5,16 @@ Escaping for HTML is Jinja's, and always on.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from pipeline.plain import json_text, length, plain
+from pipeline.lookup.rows import Row
+from pipeline.plain import instant_text, json_text, length, plain, share
 
 
 def instant(value: datetime | None) -> str:
     """Write an instant to the second; what is unknown is said to be."""
-    return "unknown" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")
+    return "unknown" if value is None else instant_text(value)
 
 
 def milliseconds(value: float | None) -> str:
@@ -20,6 +22,11 @@ def milliseconds(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms"
+
+
+def failed(acts: Iterable[Row]) -> int:
+    """Count acts with a status of 400 or more; those of which the log has no status are not known to have failed."""
+    return sum(act["status"] is not None and act["status"] >= 400 for act in acts)
 
 
 def masked_email(email: str | None) -> str:
@@ -45,6 +52,8 @@ FILTERS = {
     "length": length,
     "instant": instant,
     "milliseconds": milliseconds,
+    "share": share,
+    "failed": failed,
     "masked_email": masked_email,
     "masked_address": masked_address,
 }

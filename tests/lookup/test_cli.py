@@ -34,6 +34,8 @@ def test_every_command_that_prints_rows_prints_json(demo: Demo) -> None:
         ["settings"],
         ["user", "example.com"],
         ["visit", visit_id],
+        ["affected", "/login", "--status", "4xx", "--from", "2026-03-02"],
+        ["routes", "--least", "400"],
         ["doctor", str(log)],
         ["sql", "from visits limit 2"],
     ):
@@ -41,6 +43,30 @@ def test_every_command_that_prints_rows_prints_json(demo: Demo) -> None:
         assert result.exit_code == 0, result.output
         assert json.loads(result.output), arguments
         assert trail(demo, *arguments).exit_code == 0
+
+
+def test_who_met_something_is_listed_as_csv_and_what_is_wrong_is_said(demo: Demo) -> None:
+    asked = ["affected", "/login", "--status", "4xx", "--from", "2026-03-02"]
+    listed = trail(demo, *asked, "--csv", "--limit", "1000")
+    assert listed.output.startswith("name,email,user_id,business_id,")
+    told = json.loads(trail(demo, *asked, "--json", "--limit", "1000").output)
+    assert len(listed.output.splitlines()) == 1 + len(told["listed"]) > 1
+    for wrong in (["affected", "--status", "7"], ["routes", "--from", "never"]):
+        refused = trail(demo, *wrong)
+        assert (refused.exit_code, "it must be such as" in refused.output) == (1, True)
+
+
+def test_a_user_is_found_by_address_and_a_request_by_reference(demo: Demo) -> None:
+    (seen,) = json.loads(
+        trail(
+            demo, "sql", "--json",
+            "select ip, extra, user_id, request_id from requests where status >= 500 and extra is not null"
+            " and user_id is not null order by request_id limit 1",
+        ).output
+    )  # fmt: skip
+    assert seen["user_id"] in trail(demo, "user", seen["ip"]).output
+    assert seen["request_id"] in trail(demo, "explain", json.loads(seen["extra"])["error_reference"]).output
+    assert trail(demo, "explain", "E-00000000").exit_code == 1
 
 
 def test_a_file_is_written_out_again_as_it_was(demo: Demo, tmp_path: Path) -> None:
@@ -79,7 +105,7 @@ def test_explain_tells_the_line_and_its_meaning(demo: Demo) -> None:
         trail(demo, "sql", "--json", "select request_id from clickstream where linked_by = 'same_visit' limit 1").output
     )
     output = trail(demo, "explain", found[0]["request_id"]).output
-    for words in ("enrichment_version", "linked_by", "same_visit", "whose it is, shown by", "in the logs"):
+    for words in ("ua-parser", "why in this visit", "linked_by", "same_visit", "whose it is, shown by", "in the logs"):
         assert words in output
 
 

@@ -7,68 +7,30 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from pipeline.audit import Entry, access_key, read_entries, user_hash, verify
+from pipeline.audit import access_key, user_hash, verify
 from pipeline.lookup import open_scope
 from pipeline.lookup.rows import Row, rows
 from pipeline.settings import Settings
 from pipeline.web.app import make_app
 from tests.conftest import Demo
-from tests.web import Answer, Browser, served
-
-WHO = "X-Forwarded-Email"
-ACCESS = """
-[people."eng@example.net"]
-role = "engineer"
-[people."ann@example.net"]
-role = "support"
-businesses = ["b01"]
-[people."ben@example.net"]
-role = "support"
-businesses = ["b02"]
-"""
-
-
-class Team:
-    """People who sign in through a proxy on the loopback."""
-
-    def __init__(self, settings: Settings, browser: Browser) -> None:
-        self.settings = settings
-        self._browser = browser
-
-    def get(self, who: str, path: str) -> Answer:
-        return self._browser.ask("GET", path, [(WHO, f"{who}@example.net")])
-
-    def post(self, who: str, path: str, body: str = "") -> Answer:
-        headers = [(WHO, f"{who}@example.net"), ("Sec-Fetch-Site", "same-origin")]
-        return self._browser.ask("POST", path, headers, body.encode())
-
-    def noted(self) -> list[Entry]:
-        return list(read_entries(self.settings.access_log))
+from tests.web import served
+from tests.web.teams import Team, at_work, team_settings
 
 
 @pytest.fixture
 def settings(demo: Demo, tmp_path: Path) -> Settings:
-    access = tmp_path / "access.toml"
-    access.write_text(ACCESS, encoding="utf-8")
-    return replace(
-        demo.settings,
-        sign_in="proxy",
-        sign_in_proxies=(ip_network("127.0.0.0/8"),),
-        access=access,
-        access_log=tmp_path / "access_log",
-    )
+    return team_settings(demo.settings, tmp_path)
 
 
 @pytest.fixture
 def team(settings: Settings) -> Iterator[Team]:
-    with served(make_app(settings)) as browser:
-        yield Team(settings, browser)
+    with at_work(settings) as team:
+        yield team
 
 
 @pytest.fixture(scope="module")
@@ -176,8 +138,7 @@ def test_what_cannot_be_noted_is_not_shown(team: Team, known: Row) -> None:
 
 
 def test_a_reason_is_asked_for_once(settings: Settings, known: Row) -> None:
-    with served(make_app(replace(settings, ask_why=True))) as browser:
-        team = Team(settings, browser)
+    with at_work(replace(settings, ask_why=True)) as team:
         page = f"/user/{known['user_id']}"
         first = team.get("ann", page)
         assert (first.status, "Why do you look?" in first.body, known["name"] in first.body) == (403, True, False)
