@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from pipeline.settings import Settings
+from pipeline.web.look_pages import LookPages
 from pipeline.web.looks import Looks
 from pipeline.web.pages import Pages
 from pipeline.web.period_pages import PeriodPages
@@ -46,6 +47,7 @@ def make_app(settings: Settings) -> Starlette:
         routes=[
             *Pages(showing).routes(),
             *PeriodPages(showing).routes(),
+            *LookPages(showing).routes(),
             *signin_routes(sign_in, templates),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],

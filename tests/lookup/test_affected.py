@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import duckdb
 import pytest
 
-from pipeline.lookup import in_common, open_scope, read_met, who_met
+from pipeline.lookup import Met, Period, in_common, open_scope, read_met, who_met
 from pipeline.lookup.questions import newest_day
 from pipeline.lookup.rows import Row, rows
 from tests.conftest import Demo
@@ -126,3 +127,15 @@ def test_what_is_common_stands_out_and_chance_does_not(scope: duckdb.DuckDBPyCon
     assert (by_browser[0]["what"], by_browser[0]["value"], by_browser[0]["share"]) == ("browser", "Firefox", 1.0)
     assert 0 < by_browser[0]["usual_share"] < 0.5
     assert in_common(scope, read_met({"path": "/clients"}, newest)) == []
+
+
+def test_a_period_holds_its_first_instant_and_not_its_last(scope: duckdb.DuckDBPyConnection, acts: list[Row]) -> None:
+    act = acts[len(acts) // 2]
+    at, path, moment = act["occurred_at"], act["path"], timedelta(microseconds=1)
+    for since, until, is_in in (
+        (at, at + moment, True),
+        (at - moment, at, False),
+        (at + moment, at + 2 * moment, False),
+    ):
+        same = [one for one in acts if one["occurred_at"] == at and one["path"] == path]
+        assert who_met(scope, Met(Period(since, until), path))["acts"] == is_in * len(same)

@@ -1,4 +1,4 @@
-"""A team that signs in through a proxy: an engineer, and support of two Businesses."""
+"""A team that signs in through a proxy: an engineer, support of two Businesses, and who looks after privacy."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ role = "support"
 businesses = ["b01"]
 [people."ben@example.net"]
 role = "support"
+businesses = ["b02"]
+[people."pia@example.net"]
+role = "privacy"
+[people."pat@example.net"]
+role = "privacy"
 businesses = ["b02"]
 """
 
