@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from functools import cache
@@ -17,10 +17,15 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.channels import channel_rules
+from pipeline.features import feature_rules
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 
-REFERENCES = {"channel_rules": channel_rules}  # relations that the project brings itself
+# Relations that are no tables: what the project brings itself, and what a file that the settings name says.
+REFERENCES: Mapping[str, Callable[[Settings], pa.Table]] = {
+    "channel_rules": lambda _: channel_rules(),
+    "feature_rules": feature_rules,
+}
 SQL_FOLDER = Path(__file__).resolve().parents[1] / "sql"
 _HEADER = re.compile(r"^-- (?P<name>\w+): (?P<what>.+)$")
 _FIELD = re.compile(r"^-- (?P<key>grain|key|inputs): (?P<value>.+)$")
@@ -110,7 +115,8 @@ def stream_model(
     settings: Settings | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Run a model and give its rows in batches, in the order of some columns; other arguments as `run_model`."""
-    parameters = _days(first, last) | settings_read(name, settings or Settings())
+    settings = settings or Settings()
+    parameters = _days(first, last) | settings_read(name, settings)
     steps = [load_model(step) for step in (*_steps(name), name)]
     shared = "".join(f"{step.name} as ({_bare(step.sql)}),\n" for step in steps[:-1])
     own = f"{name} as ({_bare(steps[-1].sql)})"
@@ -118,7 +124,7 @@ def stream_model(
     order = f"\norder by {', '.join(order_by)}" if order_by else ""
     statement = f"with {shared}{own}\nselect {columns} from {name}{order}"
     for name_of in REFERENCES.keys() & {given for step in steps for given in step.inputs}:
-        connection.register(name_of, REFERENCES[name_of]())
+        connection.register(name_of, REFERENCES[name_of](settings))
     used = {key: value for key, value in parameters.items() if f"${key}" in statement}
     reader = connection.sql(statement, params=used).to_arrow_reader(100_000)
     schema = _schema(name)
@@ -140,7 +146,8 @@ def definition(name: str, settings: Settings) -> str:
         settings: those that it may read.
     """
     steps = [load_model(step) for step in (*_steps(name), name)]
-    rules = {given: REFERENCES[given]().to_pylist() for step in steps for given in step.inputs if given in REFERENCES}
+    references = [given for step in steps for given in step.inputs if given in REFERENCES]
+    rules = {given: REFERENCES[given](settings).to_pylist() for given in references}
     said = [[_bare(step.sql) for step in steps], rules, settings_read(name, settings), _schema(name).to_string()]
     return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 

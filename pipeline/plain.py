@@ -74,5 +74,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(str, value))
     text = value.isoformat() if isinstance(value, datetime) else str(value or "")
     return ("'" if text.startswith(_FORMULA) else "") + plain(text)

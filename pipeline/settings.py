@@ -60,6 +60,7 @@ class Settings:
     event_paths: tuple[str, ...] = ("/trail/event",)
     route_rules: tuple[RouteRule, ...] = ()
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
+    features: Path | None = None
     shared_users: int = 5
     secret: str = "trail"  # noqa: S105 a key for pseudonyms that works unset; the README asks for one's own
     threads: int = 2
@@ -100,6 +101,7 @@ DESCRIPTIONS: dict[str, str] = {
     "event_paths": "paths that receive a page's own reports, comma-separated",
     "route_rules": "versioned rules for variable path segments: a list of {prefix, name} in trail.toml",
     "sources": "per source: time_zone (for formats without one), format (a name, or pasted), fields (JSON keys)",
+    "features": "file that says what the service's features are; `trail features suggest` proposes a first one",
     "shared_users": "a cookie or login of more users than this is `shared`, as an address of two is, and links nothing",
     "secret": "key of the hash that names a visitor who has no cookie; set your own and keep it",
     "threads": "cores that Trail may use",
@@ -191,7 +193,7 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         if not _OBJECT_STORE.fullmatch(value):
             raise fail("a folder, or s3://bucket/prefix")
         return value
-    if name in ("landing", "warehouse", "geoip", "access", "access_log"):
+    if name in ("landing", "warehouse", "geoip", "features", "access", "access_log"):
         if not isinstance(value, str) or not value:
             raise fail("a path")
         path = (base / Path(value).expanduser()).resolve()

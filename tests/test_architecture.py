@@ -23,6 +23,7 @@ ROOMS = [
     "ingest",
     "enrich",
     "warehouse",
+    "features",
     "models",
     "people",
     "build",
@@ -30,7 +31,7 @@ ROOMS = [
 ]
 ROOMS += ["plain", "audit", "lookup", "beacon", "demo", "web", "cli"]
 LONGEST_FILE = 500
-BETWEEN_STEPS = {"visit_acts", "page_reports"}  # models that are no tables: what clickstream and visits share
+BETWEEN_STEPS = {"visit_acts", "page_reports", "feature_keys"}  # models that are no tables: what several share
 
 
 def imports(path: Path) -> set[str]:

@@ -12,6 +12,7 @@ import click
 
 from pipeline.cli.scope import asked_scope, business_option
 from pipeline.cli.show import show_fields, show_json, show_rows
+from pipeline.features import catalogue_of
 from pipeline.lookup import find_users, request_story, requests_of_reference, user_story, users_at, visit_story
 from pipeline.lookup.rows import Row
 from pipeline.lookup.traces import read_address
@@ -35,7 +36,7 @@ def user(obj: Any, query: str, business: str | None, visits: int, as_json: bool)
         if not found:
             raise click.ClickException("no such user")
         only = found[0] if len(found) == 1 or found[0]["user_id"] == query or _stands_out(found) else None
-        story = user_story(connection, only["user_id"], visits) if only else None
+        story = user_story(connection, only["user_id"], visits, catalogue_of(obj.settings)) if only else None
     if as_json:
         show_json(story or found)
     elif story:
@@ -53,6 +54,9 @@ def _stands_out(found: list[Row]) -> bool:
 def _show_user(story: dict[str, Any]) -> None:
     shown = ("user_id", "name", "email", "business_names", "first_seen_at", "last_seen_at", "visits", "devices")
     show_fields({name: story[name] for name in shown})
+    if story["features"]:
+        click.echo("\nfeatures used in the last visits")
+        show_rows(story["features"], ["title", "uses", "errors", "visits", "last_at"])
     click.echo("\nlast visits" if story["visits_last"] else "\nno visits")
     show_rows([visit | {"length": length(visit["length_s"])} for visit in story["visits_last"]], _VISIT_COLUMNS)
     click.echo("\nlast errors" if story["errors_last"] else "\nno errors")
@@ -70,7 +74,7 @@ _VISIT_COLUMNS = ["visit_id", "started_at", "length", "entry_path", "page_views"
 def visit(obj: Any, visit_id: str, business: str | None, as_json: bool) -> None:
     """Tell a visit request by request, with gaps, status and duration."""
     with asked_scope(obj.settings, business) as connection:
-        story = visit_story(connection, visit_id)
+        story = visit_story(connection, visit_id, catalogue_of(obj.settings))
     if story is None:
         raise click.ClickException("no such visit")
     if as_json:
@@ -82,7 +86,18 @@ def visit(obj: Any, visit_id: str, business: str | None, as_json: bool) -> None:
     click.echo()
     show_rows(
         [act | {"gap": "" if act["gap_s"] is None else length(act["gap_s"])} for act in acts],
-        ["occurred_at", "gap", "kind", "method", "status", "duration_ms", "path", "linked_by", "request_id"],
+        [
+            "occurred_at",
+            "gap",
+            "kind",
+            "method",
+            "status",
+            "duration_ms",
+            "path",
+            "features",
+            "linked_by",
+            "request_id",
+        ],
     )
 
 

@@ -1,4 +1,4 @@
-"""Makes the demo in a folder: database, geo database, logs, truth and the settings that name them."""
+"""Makes the demo in a folder: database, geo database, logs, truth, features and the settings that name them."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ class DemoPaths:
         """Where its networks are."""
         return self.folder / "geo.mmdb"
 
+    @property
+    def features(self) -> Path:
+        """What its team calls its features."""
+        return self.folder / "features.toml"
+
 
 def make_demo(folder: Path, seed: int = 7, days: int = 14, scale: float = 1.0) -> DemoPaths:
     """Make the demo.
@@ -74,6 +79,7 @@ def make_demo(folder: Path, seed: int = 7, days: int = 14, scale: float = 1.0) -
     write_mmdb(paths.geoip, CITIES, "GeoLite2-City", _BUILT_AT)
     files = deliver(paths.landing, events, random, days)
     write_truth(paths.truth, events, businesses, files)
+    shutil.copyfile(Path(__file__).with_name("features.toml"), paths.features)
     paths.config.write_text(_CONFIG, encoding="utf-8")
     return paths
 
@@ -83,6 +89,7 @@ landing = "landing"
 warehouse = "warehouse"
 geoip = "geo.mmdb"
 users = "sqlite:///users.sqlite"
+features = "features.toml"
 own_hosts = ["{APP_HOST}", "{SITE_HOST}"]
 route_rules = [{{ prefix = "/reports/", name = "slug" }}, {{ prefix = "/blog/", name = "slug" }}]
 secret = "a secret of the demo, choose your own"

@@ -6,21 +6,28 @@ from collections import Counter
 
 import duckdb
 
+from pipeline.features import NO_FEATURES, Catalogue
+from pipeline.lookup.features import summed, titles_of, used_in
 from pipeline.lookup.rows import Row, rows
 
 
-def user_story(connection: duckdb.DuckDBPyConnection, user_id: str, visits: int = 10) -> Row | None:
+def user_story(
+    connection: duckdb.DuckDBPyConnection, user_id: str, visits: int = 10, catalogue: Catalogue = NO_FEATURES
+) -> Row | None:
     """Tell who a user is and what happened to them.
 
     Args:
         connection: a scope.
         user_id: the user.
         visits: how many of the last visits and errors to tell.
+        catalogue: the service's features.
 
     Returns:
         The row of `user_lookup` with `created_at` (when the account was made), `businesses` (rows of `user_businesses`
-        with `business_name`), `days` (rows of `user_days`, newest first), `visits_last`, `errors_last` and `places`
-        (rows of `country, city, visits` of these visits, most first); None where there is no such user in scope.
+        with `business_name`), `days` (rows of `user_days`, newest first), `visits_last` (each with `features`, the
+        titles of those it used, most used first), `errors_last`, and of these visits `places` (rows of `country, city,
+        visits`, most first) and `features` (rows of `feature, title, uses, errors, visits, last_at`, most used first);
+        None where there is no such user in scope.
     """
     found = rows(connection, "select * exclude (search_text) from user_lookup where user_id = $user", {"user": user_id})
     if not found:
@@ -37,14 +44,16 @@ def user_story(connection: duckdb.DuckDBPyConnection, user_id: str, visits: int 
     )
     listed = list(dict.fromkeys(day["date"] for day in days))
     last = _last(connection, _LAST_VISITS, user_id, listed, visits)
+    used = used_in(connection, last, user_id, catalogue)
     created = rows(connection, "select created_at from users where user_id = $user", {"user": user_id})
     return found[0] | {
         "created_at": created[0]["created_at"] if created else None,
         "businesses": rows(connection, _BUSINESSES, {"user": user_id}),
         "days": days,
-        "visits_last": last,
+        "visits_last": [visit | {"features": titles_of(used, visit["visit_id"])} for visit in last],
         "errors_last": _last(connection, _LAST_ERRORS, user_id, listed, visits),
         "places": _places(last),
+        "features": summed(used),
     }
 
 

@@ -7,25 +7,27 @@ from datetime import timedelta
 
 import duckdb
 
+from pipeline.features import NO_FEATURES, Catalogue
 from pipeline.lookup.rows import Row, day_of, rows
 
 _LOAD_S = 60  # what a page loads later than that is not told apart from what something else asked for
 
 
-def visit_story(connection: duckdb.DuckDBPyConnection, visit_id: str) -> Row | None:
+def visit_story(connection: duckdb.DuckDBPyConnection, visit_id: str, catalogue: Catalogue = NO_FEATURES) -> Row | None:
     """Tell a visit.
 
     Args:
         connection: a scope.
         visit_id: such as 20260302-0123456789abcdef.
+        catalogue: the service's features.
 
     Returns:
         The row of `visits` with `user_name` and `business_name`, `acts_in_order`, and `before` and `after`: the ids of
         the user's visits next to it, or None. Each act has `gap_s`, the seconds since the one before; `usual_ms`, the
         median of its route and method in scope on the visit's days, and `usual_of`, of how many; `made_by`, of an API
-        act the request_id of the page that made it; and `loads`: rows of assets and other requests that are no acts,
-        which followed it within a minute from the same browser and name its page as referrer, or none. None where
-        there is no such visit in scope.
+        act the request_id of the page that made it; `features`, the titles of those it is a use of; and `loads`: rows
+        of assets and other requests that are no acts, which followed it within a minute from the same browser and name
+        its page as referrer, or none. None where there is no such visit in scope.
     """
     day = day_of(visit_id)
     if day is None:
@@ -36,9 +38,11 @@ def visit_story(connection: duckdb.DuckDBPyConnection, visit_id: str) -> Row | N
         return None
     visit = found[0]
     acts = rows(connection, _ACTS, asked)
+    titles = {feature.name: feature.title for feature in catalogue.features}
     before = [None, *(act["seconds_to_next"] for act in acts[:-1])]
     for act, gap in zip(acts, before, strict=True):
-        act |= {"gap_s": gap, "loads": []}
+        key = (act["method"], act["host"], act["route"], act["event"], act["event_label"], act["status"])
+        act |= {"gap_s": gap, "features": [titles[name] for name in catalogue.features_of(*key)], "loads": []}
     _name_makers(acts)
     _put_loads(connection, visit, acts)
     return visit | {"acts_in_order": acts} | _neighbours(connection, visit)

@@ -13,6 +13,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
+from pipeline.features import catalogue_of
 from pipeline.settings import Settings
 from pipeline.web.look_pages import LookPages
 from pipeline.web.looks import Looks
@@ -31,8 +32,9 @@ def make_app(settings: Settings) -> Starlette:
         settings: where the warehouse is, how people sign in, and who may see what.
 
     Raises:
-        SettingError: a setting or the `access` file cannot be used.
+        SettingError: a setting, the `access` file or the features' catalogue cannot be used.
     """
+    catalogue_of(settings)
     looks = Looks(settings)
     sign_in = SignIn(settings, looks.note_sign_in)
     templates = _templates(sign_in.mode)

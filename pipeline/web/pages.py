@@ -36,7 +36,7 @@ from pipeline.web.signin import path_here
 _WEEKS = 26
 _IN_FILES = (
     "occurred_at", "kind", "method", "status", "duration_ms", "usual_ms", "host", "path", "route", "event",
-    "event_label", "gap_s", "linked_by", "request_id",
+    "event_label", "features", "gap_s", "linked_by", "request_id",
 )  # fmt: skip
 
 
@@ -109,7 +109,7 @@ class Pages:
         return self._showing.look(
             request,
             action,
-            lambda connection: user_story(connection, asked, visits=50),
+            lambda connection: user_story(connection, asked, 50, self._showing.catalogue()),
             lambda user: [subject(user)],
             lambda user: self._showing.page(
                 request, "user.html", {"user": user, "weeks": _strip(user["days"]), "is_masked": is_masked}
@@ -122,7 +122,7 @@ class Pages:
         return self._showing.look(
             request,
             "visit",
-            lambda connection: visit_story(connection, visit_id),
+            lambda connection: visit_story(connection, visit_id, self._showing.catalogue()),
             _of_visit,
             lambda visit: self._showing.page(request, "visit.html", {"visit": visit, "entries": _folded(visit)}),
             visit_id,
@@ -153,7 +153,7 @@ class Pages:
         return self._showing.look(
             request,
             "export",
-            lambda connection: visit_story(connection, visit_id),
+            lambda connection: visit_story(connection, visit_id, self._showing.catalogue()),
             _of_visit,
             lambda visit: download(
                 f"visit-{visit['visit_id']}",

@@ -5,6 +5,7 @@ What each page asks and shows is in `pages.py` and `period_pages.py`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -16,12 +17,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.templating import Jinja2Templates
 
 from pipeline.audit import Subject
+from pipeline.features import NO_FEATURES, Catalogue, CatalogueError, catalogue_of
 from pipeline.lookup.rows import Row
 from pipeline.settings import Settings
 from pipeline.web.access import Actor, Capability
 from pipeline.web.looks import Looks
 from pipeline.web.scopes import Scopes
 
+_LOG = logging.getLogger("trail")
 NOTHING = "There is nothing of that name here, or not in your Businesses."
 
 
@@ -43,6 +46,14 @@ class Showing:
     def ask(self, actor: Actor) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """Give a connection to what somebody may see."""
         return self._scopes.ask(actor.businesses)
+
+    def catalogue(self) -> Catalogue:
+        """The service's features; none while the file that says them cannot be used, which keeps nobody from a page."""
+        try:
+            return catalogue_of(self.settings)
+        except CatalogueError as error:
+            _LOG.warning("%s", error)
+            return NO_FEATURES
 
     def look(
         self,

@@ -57,7 +57,7 @@ def cities(house: House) -> list[tuple[str, str]]:
             """
             select distinct 'requests', city from requests where country = 'FR'
             union
-            select 'clickstream', city from clickstream join requests using (request_id) where country = 'FR'
+            select 'clickstream', city from clickstream join requests using (request_id) where requests.country = 'FR'
             union
             select 'visits', city from visits where country = 'FR'
             """

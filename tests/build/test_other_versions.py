@@ -11,6 +11,7 @@ import pytest
 from pipeline import models
 from pipeline.build import find_stale, why_stale
 from pipeline.build.stale import stale_whole
+from pipeline.channels import channel_rules
 from pipeline.enrich import Rows
 from pipeline.schemas import TABLES
 from pipeline.warehouse import SchemaError, StagedState, open_run
@@ -108,8 +109,8 @@ def test_another_definition_makes_its_days_stale_and_no_others(house: House, mon
 
 def test_another_rule_of_channels_is_another_definition(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.run()
-    rules = models.REFERENCES["channel_rules"]()
-    monkeypatch.setitem(models.REFERENCES, "channel_rules", lambda: rules.slice(1))
+    rules = channel_rules()
+    monkeypatch.setitem(models.REFERENCES, "channel_rules", lambda _: rules.slice(1))
     assert set(find_stale(StagedState(house.settings))) == {"visits"}
 
 

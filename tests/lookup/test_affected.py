@@ -22,6 +22,7 @@ ASKED: list[dict[str, str]] = [
     {"path": "/clients/{id}", "country": "us", "os": "windows"},
     {"browser": "Firefox", "version": "146"},
     {"status": "500", "business": "b01", "from": "2026-03-11 16:00", "to": "2026-03-11 16:19"},
+    {"path": "/*", "status": "2xx"},
     {"path": "/nowhere"},
 ]
 

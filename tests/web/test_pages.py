@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from pipeline.audit import access_key, user_hash, verify
+from pipeline.features import Catalogue, CatalogueError
 from pipeline.lookup import open_scope
 from pipeline.lookup.rows import Row, rows
 from pipeline.settings import Settings
@@ -155,3 +156,26 @@ def test_a_reason_is_asked_for_once(settings: Settings, known: Row) -> None:
 def test_without_sign_in_this_machine_sees_all(demo: Demo, tmp_path: Path, known: Row) -> None:
     with served(make_app(replace(demo.settings, access_log=tmp_path / "access_log"))) as browser:
         assert known["email"] in browser.ask("GET", f"/user/{known['user_id']}", []).body
+
+
+def test_a_user_and_a_visit_are_told_in_the_services_words(
+    demo: Demo, team: Team, known: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Features used" in team.get("ann", f"/user/{known['user_id']}").body
+    assert 'class="feature"' in team.get("ann", f"/visit/{known['visit_id']}").body
+    acts = list(csv.DictReader(io.StringIO(team.get("ann", f"/visit/{known['visit_id']}.csv").body)))
+    assert any(act["features"] and "[" not in act["features"] for act in acts)
+    monkeypatch.setattr("pipeline.web.showing.catalogue_of", _broken_catalogue)
+    page = team.get("ann", f"/user/{known['user_id']}")
+    assert (page.status, "Features used" in page.body) == (200, False)
+
+
+def _broken_catalogue(_: Settings) -> Catalogue:
+    raise CatalogueError("features.toml: not valid TOML")
+
+
+def test_a_broken_catalogue_is_said_at_the_start(settings: Settings, tmp_path: Path) -> None:
+    broken = tmp_path / "features.toml"
+    broken.write_text("[features.notes]\nowner = 'Care'\n", encoding="utf-8")
+    with pytest.raises(CatalogueError, match="feature 'notes'"):
+        make_app(replace(settings, features=broken))

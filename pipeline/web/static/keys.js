@@ -1,6 +1,7 @@
 // Keys for those who look up all day: / finds, j and k go through a table's or timeline's links, [ and ] to the visit before and after.
 "use strict";
-const links = () => [...document.querySelectorAll("tbody th a, .acts .time")];
+const links = () =>
+  [...document.querySelectorAll("tbody th a, .acts .time, tbody .time")].filter((link) => link.checkVisibility());
 const step = (by) => {
   const all = links();
   const at = all.indexOf(document.activeElement);
