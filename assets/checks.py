@@ -75,6 +75,7 @@ CHECKS = [
         for name in (
             *("requests", "identifier_links", "acts", "clickstream", "visits"),
             *("user_days", "user_links", "user_lookup"),
+            *("feature_days", "feature_usage", "feature_adoption"),
         )
     ),
 ]

@@ -8,11 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are full-width
+_NEXT_FORMULA = re.compile(r";(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")  # where a spreadsheet parts cells by semicolons
 
 
 def plain(value: Any) -> str:
@@ -77,4 +79,4 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         value = ", ".join(map(str, value))
     text = value.isoformat() if isinstance(value, datetime) else str(value or "")
-    return ("'" if text.startswith(_FORMULA) else "") + plain(text)
+    return ("'" if text.startswith(_FORMULA) else "") + _NEXT_FORMULA.sub(";'", plain(text))

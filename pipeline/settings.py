@@ -61,6 +61,7 @@ class Settings:
     route_rules: tuple[RouteRule, ...] = ()
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
     features: Path | None = None
+    slow_ms: int = 1000
     shared_users: int = 5
     secret: str = "trail"  # noqa: S105 a key for pseudonyms that works unset; the README asks for one's own
     threads: int = 2
@@ -102,6 +103,7 @@ DESCRIPTIONS: dict[str, str] = {
     "route_rules": "versioned rules for variable path segments: a list of {prefix, name} in trail.toml",
     "sources": "per source: time_zone (for formats without one), format (a name, or pasted), fields (JSON keys)",
     "features": "file that says what the service's features are; `trail features suggest` proposes a first one",
+    "slow_ms": "an answer that takes longer than so many milliseconds counts as slow where features are counted",
     "shared_users": "a cookie or login of more users than this is `shared`, as an address of two is, and links nothing",
     "secret": "key of the hash that names a visitor who has no cookie; set your own and keep it",
     "threads": "cores that Trail may use",
@@ -163,6 +165,7 @@ _WAYS_TO_SIGN_IN = ("none", "proxy", "accounts")
 _SIZE = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)\s?(?P<prefix>[KMGT])(?P<binary>i?)B", re.ASCII)
 _WHOLE_NUMBERS = {
     "threads": (1, 1024),
+    "slow_ms": (1, 3_600_000),
     "shared_users": (1, 1_000_000),
     "grace_hours": (0, 696),  # what is erased must be gone in 30 days; a daily sweep may come a day later
     "ratio_limit": (10, 1_000_000),

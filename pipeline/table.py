@@ -25,7 +25,7 @@ class Table:
 
     Attributes:
         name: also its asset's, its SQL model's and its folder's.
-        layer: the group it is shown in: raw, core, people or lookup.
+        layer: the group it is shown in: raw, core, people, lookup or product.
         grain: what one row is.
         key: columns that together are unique.
         schema: every column, each with a description.

@@ -105,7 +105,10 @@ select
     kind,
     field,
     list_reduce(
-        list_transform(string_split(term, ''), lambda char: cast(1 as bigint) << cast(unicode(char) % 61 as integer)),
+        list_transform(
+            string_split(case when kind = 'email' then split_part(term, '@', 1) else term end, ''),
+            lambda char: cast(1 as bigint) << cast(unicode(char) % 61 as integer)
+        ),
         lambda one, other: one | other,
         cast(0 as bigint)
     ) as letters,

@@ -25,6 +25,8 @@ INPUTS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "clickstream": (("acts", (-1, 0, 1)), ("requests", (-1, 0, 1))),
     "visits": (("acts", (-1, 0, 1)), ("requests", (0, 1))),
     "user_days": (("clickstream", (0,)),),
+    "feature_days": (("clickstream", (0,)),),
+    "feature_usage": (("feature_days", (0,)),),
 }
 WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
     "identifier_links": ("identifier_days", "users", "link_corrections"),
@@ -32,6 +34,7 @@ WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
     "user_businesses": ("user_days", "user_links", "identifier_days", "memberships"),
     "user_lookup": ("user_businesses", "users", "businesses"),
     "search_terms": ("user_businesses", "users", "former_names"),
+    "feature_adoption": ("feature_days",),
 }
 
 _WHICH = {"-1": "of the day before", "+0": "of the day", "+1": "of the day after"}

@@ -233,7 +233,9 @@ def raw(obj: Any, asked: str | None, out: Path | None) -> None:
         with out.open("wb") if out else nullcontext(sys.stdout.buffer) as to:
             original = write_original(connection, obj.settings, found[0]["file_id"], to)
     if not original.is_proven:
-        raise click.ClickException(f"{found[0]['path']}: what was written has not the hash that the ledger has of it")
+        raise click.ClickException(
+            f"{plain(found[0]['path'])}: what was written has not the hash that the ledger has of it"
+        )
     click.echo(f"{original.lines:,} lines, {original.bytes_written:,} bytes: the file's hash is the ledger's", err=True)
 
 

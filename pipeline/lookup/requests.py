@@ -34,12 +34,13 @@ def request_story(connection: duckdb.DuckDBPyConnection, settings: Settings, req
     if day is None:
         return None
     asked = {"day": day, "request": request_id.strip()}
-    found = rows(connection, _REQUEST, asked)
+    acts = rows(connection, "select * from clickstream where date = $day and request_id = $request", asked)
+    act = acts[0] if acts else None
+    # Of an act, what is in scope is asked first: what comes after takes its time only where something is in scope.
+    found = rows(connection, _ACT if act else _SILENT, asked)
     if not found:
         return None
     request = found[0]
-    acts = rows(connection, "select * from clickstream where date = $day and request_id = $request", asked)
-    act = acts[0] if acts else None
     return {
         "request": request,
         "derived": derivation(request),
@@ -51,9 +52,8 @@ def request_story(connection: duckdb.DuckDBPyConnection, settings: Settings, req
     }
 
 
-_REQUEST = """
-select * from requests where date = $day and request_id = $request
-union all
+_ACT = "select * from main.requests where date = $day and request_id = $request"
+_SILENT = """
 select * from silent_requests
 where date = $day and request_id = $request and (business_id is not null or sees_all())
 """

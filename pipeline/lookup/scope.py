@@ -11,12 +11,14 @@ from datetime import UTC, date, datetime
 
 import duckdb
 
+from pipeline.lookup.search import SEARCHED, searched
 from pipeline.models import bare_select
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
 SHOWN_FROM = 13  # years of age: who is younger is a child by COPPA, 16 CFR 312.2
 _SCHEMA = "in_scope"
+_MEMORY = "held"
 
 # Each view in terms of the tables in `main`; `visible(business_id, user_id)` is said for each scope.
 _VIEWS = {
@@ -30,7 +32,7 @@ _VIEWS = {
     "user_links": "where visible(business_id, user_id)",
     "link_corrections": "where visible(business_id, user_id)",
 }
-_SEARCHED = ("memberships", "businesses", "user_businesses", "search_terms")
+_HELD = ("memberships", "businesses", "user_businesses")
 
 
 def open_scope(
@@ -48,23 +50,34 @@ def open_scope(
         in_memory: whether to hold the tables that are searched in memory, for many questions.
 
     Returns:
-        A connection whose views hold what is in scope: those of `_VIEWS`, `users`, `user_lookup`, `terms` (the distinct
-        terms), `requests` (acts in scope) and `silent_requests` (what is no act: of a Business in scope, or of nobody).
-        The macro `sees_all()` tells whether all Businesses are in scope; `span` has the `newest_day` with an act, of
-        whomever.
+        A connection whose views hold what is in scope: those of `_VIEWS`, `users`, `user_lookup`, `days_of_users`
+        (`user_days` in the order of users), what search asks (see `SEARCHED`), `requests` (acts in scope) and
+        `silent_requests` (what is no act: of a Business in scope, or of nobody). The macro `sees_all()` tells whether
+        all Businesses are in scope; `span` has the `newest_day` with an act, of whomever.
     """
     connection = connect(settings)
     connection.execute(f"create schema {_SCHEMA}")
     _name_children(connection, today or datetime.now(UTC).date())
     _name_businesses(connection, businesses)
+    if in_memory:
+        connection.execute(f"attach ':memory:' as {_MEMORY}")
+        connection.execute("set preserve_insertion_order = true")
     for name, condition in _VIEWS.items():
-        kind = "table" if in_memory and name in _SEARCHED else "view"
-        order = " order by term, kind" if name == "search_terms" and kind == "table" else ""
-        connection.execute(f"create {kind} {_SCHEMA}.{name} as from main.{name} {condition}{order}")
+        _give(connection, name, f"from main.{name} {condition}", in_memory and name in _HELD)
     connection.execute(f"create table {_SCHEMA}.span as select max(date) as newest_day from main.clickstream")  # noqa: S608 our names
     connection.execute(f"set schema = '{_SCHEMA}'")
-    _make_rest(connection, "table" if in_memory else "view", businesses is None)
+    _make_rest(connection, in_memory, businesses is None)
+    if in_memory:
+        connection.execute("set preserve_insertion_order = false")
     return connection
+
+
+def _give(connection: duckdb.DuckDBPyConnection, name: str, query: str, is_held: bool) -> None:
+    """Give a scope a view, which may be of a table that is held in memory."""
+    if is_held:
+        connection.execute(f"create table {_MEMORY}.{name} as {query}")
+        query = f"from {_MEMORY}.{name}"
+    connection.execute(f"create view {_SCHEMA}.{name} as {query}")
 
 
 def _name_children(connection: duckdb.DuckDBPyConnection, today: date) -> None:
@@ -92,16 +105,28 @@ def _name_businesses(connection: duckdb.DuckDBPyConnection, businesses: Sequence
     )
 
 
-def _make_rest(connection: duckdb.DuckDBPyConnection, kind: str, is_whole: bool) -> None:
+def _make_rest(connection: duckdb.DuckDBPyConnection, in_memory: bool, is_whole: bool) -> None:
     known = "user_id in (select user_id from user_businesses)"
     whole = "user_id not in (from children)" if is_whole else known
-    connection.execute(f"create {kind} users as from main.users where {whole}")
-    connection.execute(f"create {kind} user_lookup as {bare_select('user_lookup')}")
-    connection.execute(f"create {kind} terms as select distinct term, kind, letters from search_terms")  # noqa: S608 our names
+    number = "row_number() over (order by user_id)::integer" if in_memory else "user_id"
+    _give(connection, "users", f"from main.users where {whole} order by user_id", in_memory)
+    # Of all Businesses it is as it was built; else it is made again, of what is in scope.
+    looked_up = "from main.user_lookup where user_id not in (from children)" if is_whole else bare_select("user_lookup")
+    people = f"select {number} as person, * from ({looked_up}) order by user_id"  # noqa: S608 our names
+    _give(connection, "people", people, in_memory)
+    connection.execute("create view user_lookup as select * exclude (person) from people")
+    for name in SEARCHED:
+        _give(connection, name, searched(name, in_memory), in_memory)
+    _give(connection, "days_of_users", _DAYS, in_memory)
     connection.execute(_REQUESTS)
     connection.execute(_SILENT)
 
 
+_DAYS = """
+select user_id, date, business_id, requests, visits, errors
+from user_days
+order by user_id, date desc, business_id
+"""
 _REQUESTS = """
 create view requests as
 from main.requests as requests

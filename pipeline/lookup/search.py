@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -42,13 +43,17 @@ def find_users(connection: duckdb.DuckDBPyConnection, query: str, limit: int = 2
     for place, word in enumerate(words):
         parameters |= {f"{name}{place}": value for name, value in _asked(word).items()}
     sizes = [len(word) for word in words]
-    parameters |= {
-        "places": [*map(str, range(len(words))), "whole"],
-        "sizes": [*sizes, 0],
-        "all_sizes": sum(sizes) or 1,
-    }
-    met = [_WORD.format(place=place) for place in range(len(words))]
-    found = rows(connection, _SEARCH.format(met_terms="\nunion\n".join([*met, _WHOLE])), parameters)
+    parameters["all_sizes"] = sum(sizes) or 1
+    known, spelt = [_WHOLE], []
+    for place, word in enumerate(words):
+        of_known, of_spellings, pieces = _asks(place, word)
+        known += of_known
+        spelt += of_spellings
+        parameters |= pieces
+    met = [*known, _OF_ONE, _OF_SEVERAL] if spelt else known
+    query = _SEARCH.format(spelt=_union(spelt or [_NOTHING]), met=_union(met))
+    used = set(re.findall(r"\$(\w+)", query))
+    found = rows(connection, query, {name: value for name, value in parameters.items() if name in used})
     for user in found:
         user["why"] = _why(user.pop("met"))
     return found
@@ -84,101 +89,239 @@ def _letters_only(text: str) -> str:
     return "".join(char if unicodedata.category(char)[0] in "LN" else " " for char in text.translate(_APOSTROPHES))
 
 
+def _union(queries: list[str]) -> str:
+    return "\nunion all\n".join(queries)
+
+
 def _asked(word: str) -> dict[str, Any]:
     letters = 0
-    for char in word:
+    local = word.partition("@")[0]
+    for char in local:
         letters |= 1 << (ord(char) % 61)
     wrong = 0 if len(word) < 3 else 1 if len(word) < 7 else 2
-    return {"word": word, "size": len(word), "letters": letters, "wrong": wrong}
+    sizes = {"size": len(word), "local_size": len(local)}
+    return {"word": word, "local": local, "letters": letters, "wrong": wrong, "first": ord(word[0])} | sizes
+
+
+def _pieces(word: str, wrong: int) -> list[str]:
+    """Parts of a word: `wrong` slips leave one as it is, or, where letters changed places at an edge, two joined."""
+    edges = [len(word) * number // (wrong + 1) for number in range(1, wrong + 1)]
+    parts = [word[start:end] for start, end in pairwise([0, *edges, len(word)])]
+    both = [left[:-1] + right[0] + left[-1] + right[1:] for left, right in pairwise(parts)]
+    return [*parts, *both]
+
+
+def _asks(place: int, word: str) -> tuple[list[str], list[str], dict[str, str]]:
+    """What to ask for a word, of those who are known by it and of spellings; with the pieces that this names.
+
+    An email is looked for among emails, another word among the rest.
+    """
+    begins = "class <> 3" if word.isalpha() else "true"  # letters alone may begin the ids of all
+    if len(word) < 3:
+        return [_KNOWN.format(place=place, begins=begins)], [], {}
+    is_email = "@" in word
+    wrong = _asked(word)["wrong"]
+    pieces = {f"kept{place}_{number}": piece for number, piece in enumerate(_pieces(word, wrong))}
+    halves = {f"begun{place}_{number}": half for number, half in enumerate(_pieces(word, 1))}
+    said = {
+        "place": place,
+        "begins": begins,
+        "classes": "class = 2" if is_email else "class < 2",
+        "part_classes": "class = 2" if is_email else "class = 0",
+        "kept": " or ".join(f"contains(term, ${name})" for name in pieces),
+        "begun": " or ".join(f"contains(term, ${name})" for name in halves),
+    }
+    templates = [_NEAR, _WITHIN] + ([_BEGUN] if len(word) > 4 and not is_email else [])
+    return [_KNOWN.format(**said)], [template.format(**said) for template in templates], pieces | halves
 
 
 def _why(met: list[dict[str, Any]]) -> str:
     """Name each field that words met once, and whether any of them is not written so there."""
     fields: dict[str, bool] = {}
     for word in met:
-        name = word["field"] + (f" {word['term']!r}" if word["field"].startswith("former") else "")
+        name = FIELDS[word["field"] - 1]
+        name += f" {word['term']!r}" if name.startswith("former") else ""
         fields[name] = fields.get(name, False) or word["score"] in _ALIKE
     return ", ".join(f"{name}, spelt alike" if is_alike else name for name, is_alike in fields.items())
 
 
+# What search asks, made by `open_scope` of `search_terms` and `people`, in this order. `known_terms` lies in the order
+# of terms, for what is written so or begins so. `spellings` has each term once, in the order of sizes, for what is
+# written alike: to measure a name once for all who bear it. Who that is stands there where it is one, as most terms
+# have, and in `bearers` where they are several. A person and a term are numbers where they are held in memory. Of an
+# email, size and letters are of what stands before its @, since hosts are much alike.
+SEARCHED = {
+    "known_terms": """
+        select
+            search_terms.term,
+            case search_terms.kind when 'joined' then 1 when 'email' then 2 when 'id' then 3 when 'initials' then 4
+                else 0 end::utinyint as class,
+            list_position({fields}, search_terms.field)::utinyint as field,
+            people.person,
+            search_terms.letters
+        from search_terms
+        inner join people on people.user_id = search_terms.user_id
+        order by term
+    """,
+    "spellings": """
+        select
+            {number} as number,
+            class,
+            length(case when class = 2 then split_part(term, '@', 1) else term end)::usmallint as size,
+            unicode(term)::integer as first,
+            any_value(letters) as letters,
+            term,
+            case when count(*) = 1 then any_value(person) end as person,
+            case when count(*) = 1 then any_value(field) end as field
+        from known_terms
+        where class <= 2
+        group by class, term
+        order by class, size, term
+    """,
+    "bearers": """
+        select spellings.number, known_terms.person, known_terms.field
+        from known_terms
+        inner join spellings on spellings.term = known_terms.term and spellings.class = known_terms.class
+        where spellings.person is null
+        order by spellings.number
+    """,
+}
+FIELDS = ("email", "former email", "former name", "identifier", "name", "user id")
+
+
+def searched(name: str, in_memory: bool) -> str:
+    """The SELECT of a table that search asks, of the tables in scope."""
+    number = "row_number() over (order by class, term)::integer" if in_memory else "class || ':' || term"
+    return SEARCHED[name].format(number=number, fields=list(FIELDS))
+
+
 # A term's score falls from equal (1) over beginning alike, one letter wrong, in the middle, two wrong, to beginning
 # nearly alike. `letters` rules most terms out by a look at two numbers: one wrong letter takes away one kind of letter
-# and adds one. What is costly stands behind `then`, since the conditions of one `and` are tried in any order.
-_WORD = """
-select '{place}' as place, term, kind,
-    coalesce(
-        case
-            when term = $word{place} then 1.0
-            when kind <> 'initials' and $size{place} > 1 and starts_with(term, $word{place})
-                then 0.85 + 0.1 * $size{place} / length(term)
-        end,
-        case
-            when kind not in ('id', 'initials')
-                and bit_count($letters{place} & ~letters) <= $wrong{place}
-                and bit_count(letters & ~$letters{place}) <= $wrong{place}
-                and abs(length(term) - $size{place}) <= $wrong{place}
-                then case
-                    when damerau_levenshtein(term, $word{place}) <= $wrong{place}
-                        then 0.9 - 0.1 * damerau_levenshtein(term, $word{place})
-                end
-        end,
-        case
-            when kind in ('name', 'local', 'email') and $size{place} > 2 and length(term) > $size{place}
-                and bit_count($letters{place} & ~letters) <= 1
-                then case
-                    when (kind <> 'email' or contains($word{place}, '@')) and contains(term, $word{place}) then 0.75
-                    when kind <> 'email' and $size{place} > 4 and left(term, 1) = left($word{place}, 1)
-                        then case when damerau_levenshtein(left(term, $size{place}), $word{place}) <= 1 then 0.65 end
-                end
-        end
-    ) as score
-from terms
-where score is not null
+# and adds one. What is costly stands behind `then`, since the conditions of one `and` are tried in any order, and what
+# rules out stands by itself before it, so that the texts of what is ruled out are not read.
+_KNOWN = """
+select '{place}' as place, $size{place} as weight, person, field, term,
+    case when term = $word{place} then 1.0 else 0.85 + 0.1 * $size{place} / length(term) end as score
+from known_terms
+where starts_with(term, $word{place}) and (term = $word{place} or ($size{place} > 1 and class <> 4 and {begins}))
 """
-_WHOLE = "select 'whole' as place, term, kind, 1.0 as score from terms where term = $whole"
+# A term of several has no person of its own, and nobody is ranked for it; a condition that said so would be pushed down
+# to the scans, and make them slower.
+_OF_ONE = "select place, weight, person, field, term, score from spelt"
+_OF_SEVERAL = """
+select spelt.place, spelt.weight, bearers.person, bearers.field, spelt.term, spelt.score
+from spelt
+inner join bearers on bearers.number = spelt.number
+"""
+_NOTHING = "select null as number"
+_NEAR = """
+select '{place}' as place, $size{place} as weight, number, person, field, term, 0.9 - 0.1 * wrong as score
+from (
+    select number, person, field, class, term,
+        case
+            when bit_count($letters{place} & ~letters) <= $wrong{place}
+                and bit_count(letters & ~$letters{place}) <= $wrong{place}
+                then case
+                    when class < 2 and ({kept}) then damerau_levenshtein(term, $word{place})
+                    when class = 2 and damerau_levenshtein(split_part(term, '@', 1), $local{place}) <= $wrong{place}
+                        then damerau_levenshtein(term, $word{place})
+                end
+        end as wrong
+    from (
+        from spellings
+        where {classes}
+            and size between $local_size{place} - $wrong{place} and $local_size{place} + $wrong{place}
+            and bit_count($letters{place} & ~letters) <= $wrong{place}
+            and bit_count(letters & ~$letters{place}) <= $wrong{place}
+    )
+)
+where wrong between 1 and $wrong{place}
+"""
+_WITHIN = """
+select '{place}' as place, $size{place} as weight, number, person, field, term, 0.75 as score
+from (
+    select number, person, field, class, term,
+        case
+            when $letters{place} & ~letters = 0 and length(term) > $size{place} then contains(term, $word{place})
+        end as is_within
+    from (
+        from spellings
+        where {part_classes} and size >= $local_size{place} and $letters{place} & ~letters = 0
+    )
+)
+where is_within
+"""
+_BEGUN = """
+select '{place}' as place, $size{place} as weight, number, person, field, term, 0.65 as score
+from (
+    select number, person, field, class, term,
+        case
+            when bit_count($letters{place} & ~letters) <= 1
+                then case when {begun} then damerau_levenshtein(left(term, $size{place}), $word{place}) end
+        end as wrong
+    from (
+        from spellings
+        where class = 0 and first = $first{place} and size > $size{place}
+            and bit_count($letters{place} & ~letters) <= 1
+    )
+)
+where wrong <= 1
+"""
+_WHOLE = """
+select 'whole' as place, null as weight, person, field, term, 1.0 as score from known_terms where term = $whole
+"""
 _SEARCH = """
-with met_terms as ({met_terms}),
+with spelt as materialized ({spelt}),
 
-sizes as (
-    select unnest($places::varchar[]) as place, unnest($sizes::double[]) as size
-),
+met as materialized ({met}),
 
 by_word as (
-    select
-        search_terms.user_id,
-        met_terms.place,
-        max(met_terms.score * if(starts_with(search_terms.field, 'former'), 0.95, 1)) as score,
-        arg_max(
-            {{field: search_terms.field, term: search_terms.term, score: met_terms.score}},
-            (met_terms.score, not starts_with(search_terms.field, 'former'), search_terms.field, search_terms.term)
-        ) as met
-    from met_terms
-    inner join search_terms on search_terms.term = met_terms.term and search_terms.kind = met_terms.kind
-    group by search_terms.user_id, met_terms.place
+    select person, place, any_value(weight) as weight, max(score * if(field in (2, 3), 0.95, 1)) as score
+    from met
+    group by person, place
 ),
 
 by_user as (
     select
-        by_word.user_id,
-        greatest(
-            sum(by_word.score * sizes.size) filter (where by_word.place <> 'whole') / $all_sizes::double,
-            max(by_word.score) filter (where by_word.place = 'whole')
-        ) as score,
-        list(by_word.met order by by_word.score desc, by_word.met) as met
+        person,
+        greatest(sum(score * weight) / $all_sizes::double, max(score) filter (where weight is null)) as score
     from by_word
-    inner join sizes on sizes.place = by_word.place
-    group by by_word.user_id
+    group by person
     having score > $least
+),
+
+ranked as materialized (
+    select
+        by_user.person,
+        by_user.score * (4 + len(
+            list_filter($initials::varchar[], lambda letter: contains(' ' || people.search_text, ' ' || letter))
+        )) / (4 + len($initials::varchar[])) as score
+    from by_user
+    inner join people on people.person = by_user.person
+    order by score desc, people.last_seen_at desc nulls last, people.user_id
+    limit $limit
+),
+
+met_by_ranked as (
+    select
+        person,
+        place,
+        arg_max({{field: field, term: term, score: score}}, (score, field not in (2, 3), field, term)) as met,
+        max(score * if(field in (2, 3), 0.95, 1)) as score
+    from met
+    where person in (select person from ranked)
+    group by person, place
+),
+
+told as (
+    select person, list(met order by score desc, met) as met
+    from met_by_ranked
+    group by person
 )
 
-select
-    user_lookup.* exclude (search_text),
-    by_user.met,
-    by_user.score * (4 + len(
-        list_filter($initials::varchar[], lambda letter: contains(' ' || user_lookup.search_text, ' ' || letter))
-    )) / (4 + len($initials::varchar[])) as score
-from by_user
-inner join user_lookup on user_lookup.user_id = by_user.user_id
-order by score desc, user_lookup.last_seen_at desc nulls last, user_lookup.user_id
-limit $limit
+select people.* exclude (person, search_text), told.met, ranked.score
+from ranked
+inner join told on told.person = ranked.person
+inner join people on people.person = ranked.person
+order by ranked.score desc, people.last_seen_at desc nulls last, people.user_id
 """

@@ -46,12 +46,14 @@ def users_at(connection: duckdb.DuckDBPyConnection, address: str, limit: int = 2
     return found
 
 
-# IPv6 addresses may be written in several ways; those of the log are compared as they would be read.
+# The spare row has the acts in scope read whether or not an address was seen out of it, so that time does not tell.
 _USERS_AT = """
 with from_there as (
     select date, request_id, occurred_at
     from main.requests
     where date between $first and $last and ip = $address
+    union all
+    select $last, '', null
 ),
 
 by_user as (
@@ -109,6 +111,8 @@ with referred as (
     select date, request_id
     from main.requests
     where date between $first and $last and contains(extra, $value)
+    union all
+    select $last, ''
 )
 
 select clickstream.request_id, clickstream.occurred_at, clickstream.method, clickstream.path, clickstream.status,

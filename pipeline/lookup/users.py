@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 
 import duckdb
 
@@ -36,14 +37,13 @@ def user_story(
         connection,
         """
         select date, business_id, requests, visits, errors
-        from user_days
+        from days_of_users
         where user_id = $user
         order by date desc, business_id
         """,
         {"user": user_id},
     )
-    listed = list(dict.fromkeys(day["date"] for day in days))
-    last = _last(connection, _LAST_VISITS, user_id, listed, visits)
+    last = _last(connection, _LAST_VISITS, user_id, _newest(days, "visits", visits), visits)
     used = used_in(connection, last, user_id, catalogue)
     created = rows(connection, "select created_at from users where user_id = $user", {"user": user_id})
     return found[0] | {
@@ -51,7 +51,7 @@ def user_story(
         "businesses": rows(connection, _BUSINESSES, {"user": user_id}),
         "days": days,
         "visits_last": [visit | {"features": titles_of(used, visit["visit_id"])} for visit in last],
-        "errors_last": _last(connection, _LAST_ERRORS, user_id, listed, visits),
+        "errors_last": _last(connection, _LAST_ERRORS, user_id, _newest(days, "errors", visits), visits),
         "places": _places(last),
         "features": summed(used),
     }
@@ -75,28 +75,36 @@ _LAST_VISITS = """
     select visit_id, business_id, started_at, length_s, length_basis, page_views, acts, errors, server_errors,
         entry_path, exit_path, browser, os, country, city
     from visits
-    where date in (select unnest($days)) and user_id = $user
+    where date in ({days}) and user_id = $user
     order by started_at desc, visit_id
     limit $limit
 """
 _LAST_ERRORS = """
     select occurred_at, status, method, path, duration_ms, visit_id, request_id, business_id
     from clickstream
-    where date in (select unnest($days)) and user_id = $user
+    where date in ({days}) and user_id = $user
         and status >= 400
     order by occurred_at desc, request_id
     limit $limit
 """
-_DAYS_AT_A_TIME = 32
 
 
-def _last(connection: duckdb.DuckDBPyConnection, query: str, user: str, days: list[object], limit: int) -> list[Row]:
-    """Ask the newest days first, some at a time, until there are enough rows: old days stay unread."""
-    found: list[Row] = []
-    for start in range(0, len(days), _DAYS_AT_A_TIME):
-        if len(found) >= limit:
+def _newest(days: list[Row], counted: str, limit: int) -> list[date]:
+    """The newest days that together have as many visits or errors as are told: old days stay unread."""
+    found: dict[date, None] = {}
+    count = 0
+    for day in days:
+        if count >= limit and day["date"] not in found:
             break
-        some = days[start : start + _DAYS_AT_A_TIME]
-        parameters = {"days": some, "user": user, "limit": limit - len(found)}
-        found += rows(connection, query, parameters)
-    return found
+        if day[counted]:
+            found[day["date"]] = None
+            count += day[counted]
+    return list(found)
+
+
+def _last(connection: duckdb.DuckDBPyConnection, query: str, user: str, days: list[date], limit: int) -> list[Row]:
+    """Ask days; they stand in the query as they are, so that files of others are left out before it runs."""
+    if not days:
+        return []
+    listed = ", ".join(f"date '{day}'" for day in days)
+    return rows(connection, query.format(days=listed), {"user": user, "limit": limit})

@@ -32,12 +32,14 @@ def visit_story(connection: duckdb.DuckDBPyConnection, visit_id: str, catalogue:
     day = day_of(visit_id)
     if day is None:
         return None
-    asked = {"day": day, "next": day + timedelta(days=1), "visit": visit_id.strip()}
-    found = rows(connection, _VISIT, {name: asked[name] for name in ("day", "visit")})
+    found = rows(connection, _VISIT, {"day": day, "visit": visit_id.strip()})
     if not found:
         return None
     visit = found[0]
-    acts = rows(connection, _ACTS, asked)
+    asked = {"first": day, "last": visit["ended_at"].date(), "visit": visit["visit_id"]}
+    if visit["user_id"] is not None:
+        asked["user"] = visit["user_id"]
+    acts = rows(connection, _ACTS.format(whose="user_id = $user" if "user" in asked else "user_id is null"), asked)
     titles = {feature.name: feature.title for feature in catalogue.features}
     before = [None, *(act["seconds_to_next"] for act in acts[:-1])]
     for act, gap in zip(acts, before, strict=True):
@@ -56,20 +58,23 @@ left join businesses on businesses.business_id = visits.business_id
 where visits.date = $day and visits.visit_id = $visit
 """
 _ACTS = """
-with usual as (
+with seen as materialized (
+    select visit_seq, occurred_at, kind, method, status, duration_ms, host, path, route, event,
+        event_label, referrer, linked_by, seconds_to_next, engaged_s, request_id, visitor_id
+    from clickstream
+    where date between $first and $last and {whose} and visit_id = $visit
+),
+
+usual as (
     select route, method, median(duration_ms) as usual_ms, count(duration_ms) as usual_of
     from clickstream
-    where date between $day and $next and not is_bot
-        and (route, method) in (
-            select (route, method) from clickstream where date between $day and $next and visit_id = $visit
-        )
+    where date between $first and $last and not is_bot and (route, method) in (select (route, method) from seen)
     group by route, method
 )
-select visit_seq, occurred_at, kind, method, status, clickstream.duration_ms, host, path, route, event,
-    event_label, referrer, linked_by, seconds_to_next, engaged_s, request_id, visitor_id, usual_ms, usual_of
-from clickstream
+
+select seen.*, usual.usual_ms, usual.usual_of
+from seen
 left join usual using (route, method)
-where date between $day and $next and visit_id = $visit
 order by visit_seq
 """
 _LOADS = """
@@ -130,12 +135,16 @@ def _may_load(page: Row, load: Row) -> bool:
 
 
 _NEAREST_DAYS = """
-(select distinct date from user_days where user_id = $user and date <= $day order by date desc limit 4)
-union
-(select distinct date from user_days where user_id = $user and date > $day order by date limit 3)
+select date
+from (
+    (select max(date) as date from days_of_users where user_id = $user and visits > 0 and date < $day)
+    union all
+    (select min(date) as date from days_of_users where user_id = $user and visits > 0 and date > $day)
+)
+where date is not null
 """
 _NEAREST_VISITS = """
-select visit_id from visits where date in (select unnest($days::date[])) and user_id = $user
+select visit_id from visits where date in ({days}) and user_id = $user
 order by started_at, visit_id
 """
 
@@ -144,7 +153,8 @@ def _neighbours(connection: duckdb.DuckDBPyConnection, visit: Row) -> Row:
     if visit["user_id"] is None:
         return {"before": None, "after": None}
     days = rows(connection, _NEAREST_DAYS, {"user": visit["user_id"], "day": visit["date"]})
-    asked = {"user": visit["user_id"], "days": [day["date"] for day in days]}
-    ids = [None, *(row["visit_id"] for row in rows(connection, _NEAREST_VISITS, asked)), None]
+    listed = ", ".join(f"date '{day}'" for day in [visit["date"], *(row["date"] for row in days)])
+    near = rows(connection, _NEAREST_VISITS.format(days=listed), {"user": visit["user_id"]})
+    ids = [None, *(row["visit_id"] for row in near), None]
     place = ids.index(visit["visit_id"])
     return {"before": ids[place - 1], "after": ids[place + 1]}

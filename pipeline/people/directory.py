@@ -166,10 +166,12 @@ def _from_file(name: str, path: Path) -> pa.Table:
         if path.suffix == ".parquet":
             loaded = pq.read_table(path, partitioning=None)
         else:
-            header = pyarrow.csv.open_csv(path).schema.names
-            texts = dict.fromkeys(header, pa.string())
-            options = pyarrow.csv.ConvertOptions(column_types=texts, strings_can_be_null=True)
-            loaded = pyarrow.csv.read_csv(path, convert_options=options)
+            parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+            with pyarrow.csv.open_csv(path, parse_options=parse) as opened:
+                texts = dict.fromkeys(opened.schema.names, pa.string())
+            # Only an empty value is none: there are people called Null, and ids such as NA.
+            options = pyarrow.csv.ConvertOptions(column_types=texts, strings_can_be_null=True, null_values=[""])
+            loaded = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=options)
     except (pa.ArrowInvalid, OSError) as error:
         raise DirectoryError(f"{path}: cannot be read: {error}") from error
     sources = _sources(name, loaded.schema.names, str(path))

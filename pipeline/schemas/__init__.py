@@ -24,6 +24,11 @@ from pipeline.schemas.people import (
     USER_LINKS,
     USERS,
 )
+from pipeline.schemas.product import (
+    FEATURE_ADOPTION,
+    FEATURE_DAYS,
+    FEATURE_USAGE,
+)
 from pipeline.schemas.raw import (
     BLANK_LINES,
     DUPLICATE_LINES,
@@ -67,5 +72,8 @@ TABLES: dict[str, Table] = {
         USER_BUSINESSES,
         USER_LOOKUP,
         SEARCH_TERMS,
+        FEATURE_DAYS,
+        FEATURE_USAGE,
+        FEATURE_ADOPTION,
     )
 }

@@ -54,7 +54,11 @@ SEARCH_TERMS = declare(
         ("term", TEXT, "the word: lower case, without accents"),
         ("kind", WORD, "name, joined (a name's words as one), initials, email, local (part of an email), id"),
         ("field", WORD, "what it is of: name, email, former name, former email, user id or identifier"),
-        ("letters", COUNT, "which characters are in the term, a bit each (code modulo 61): what it cannot be like"),
+        (
+            "letters",
+            COUNT,
+            "which characters are in the term, of an email before its @, a bit each (code modulo 61)",
+        ),
         ("user_id", TEXT, "who"),
         ("business_id", TEXT, "in which Business; null where unknown"),
     ],

@@ -118,7 +118,7 @@ class Pages:
 
     def visit(self, request: Request) -> Response:
         """A visit, act by act."""
-        visit_id = request.path_params["visit_id"]
+        visit_id = request.path_params["visit_id"].strip()
         return self._showing.look(
             request,
             "visit",
@@ -130,7 +130,7 @@ class Pages:
 
     def beside(self, request: Request) -> Response:
         """A visit beside a healthy one of somebody else."""
-        visit_id = request.path_params["visit_id"]
+        visit_id = request.path_params["visit_id"].strip()
 
         def ask(connection: duckdb.DuckDBPyConnection) -> Row | None:
             visit = visit_story(connection, visit_id)
@@ -147,7 +147,7 @@ class Pages:
 
     def visit_file(self, request: Request) -> Response:
         """A visit as a file to keep."""
-        visit_id, kind = request.path_params["visit_id"], request.path_params["kind"]
+        visit_id, kind = request.path_params["visit_id"].strip(), request.path_params["kind"]
         if kind not in ("csv", "json"):
             raise HTTPException(404, NOTHING)
         return self._showing.look(
@@ -165,7 +165,7 @@ class Pages:
 
     def request(self, request: Request) -> Response:
         """A request explained."""
-        request_id = request.path_params["request_id"]
+        request_id = request.path_params["request_id"].strip()
         return self._showing.look(
             request,
             "request",

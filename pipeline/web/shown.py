@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from urllib.parse import quote
 
 from pipeline.lookup.rows import Row
 from pipeline.plain import instant_text, json_text, length, plain, share
@@ -22,6 +23,11 @@ def milliseconds(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms"
+
+
+def segment(text: str) -> str:
+    """Write a text as one segment of a path: a slash in an id is no step of the way."""
+    return quote(text, safe="")
 
 
 def failed(acts: Iterable[Row]) -> int:
@@ -54,6 +60,7 @@ FILTERS = {
     "milliseconds": milliseconds,
     "share": share,
     "failed": failed,
+    "segment": segment,
     "masked_email": masked_email,
     "masked_address": masked_address,
 }

@@ -103,7 +103,7 @@ def by_trail(folder: Path) -> None:
                     build_whole(run, name)
                 else:
                     build_days(run, name, stale_days(run, name))
-            if not set(find_stale(run)) - {"user_days"}:
+            if not set(find_stale(run)) & set(_STEPS):
                 break
         run.publish()
     with connect(settings_of(folder)) as connection:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.build import build_days, build_directory, build_requests, build_whole, find_stale, stale_days
+from pipeline.build import BY_DAY, build_days, build_directory, build_requests, build_whole, find_stale, stale_days
+from pipeline.build.stale import WHOLE_INPUTS
 from pipeline.ingest import IngestReport, Progress, ingest
 from pipeline.settings import Settings
 from pipeline.warehouse import connect, open_run
 
-AFTER_REQUESTS = ("identifier_days", "acts", "same_visit_days", "clickstream", "visits", "user_days")
 TABLES_OF_WHAT_HAPPENED = (
     *("requests", "identifier_days", "identifier_links", "acts", "same_visit_days"),
     *("clickstream", "visits", "user_days", "user_links", "user_lookup"),
@@ -48,10 +48,9 @@ class House:
                 build_requests(run, self.settings, stale_days(run, "requests"))
                 build_days(run, "identifier_days", stale_days(run, "identifier_days"))
                 build_whole(run, "identifier_links")
-                for name in AFTER_REQUESTS[1:]:
+                for name in BY_DAY[1:]:
                     build_days(run, name, stale_days(run, name))
-            build_whole(run, "user_links")
-            for name in ("user_businesses", "user_lookup", "search_terms"):
+            for name in WHOLE_INPUTS:
                 build_whole(run, name)
             run.publish()
         return report

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipeline.lookup.search import SEARCHED, searched
 from pipeline.models import run_model
 from pipeline.schemas import TABLES
 from pipeline.warehouse.views import create_views
@@ -35,7 +36,9 @@ def directory(users: Names, former: Names = (), businesses: Names = ()) -> duckd
         connection.execute(f"create or replace view {name} as from {name}_made")
     connection.execute("create table kept as from search_terms order by term")
     connection.execute("create or replace view search_terms as from kept")
-    connection.execute("create table terms as select distinct term, kind, letters from kept order by term")
+    connection.execute("create view people as select user_id as person, * from user_lookup")
+    for name in SEARCHED:
+        connection.execute(f"create table {name} as {searched(name, in_memory=False)}")
     return connection
 
 

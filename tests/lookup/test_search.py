@@ -91,7 +91,7 @@ def test_any_text_is_a_question(few: duckdb.DuckDBPyConnection, query: str) -> N
 def test_a_name_finds_itself(name: str) -> None:
     """The question is taken apart in Python, the names in SQL: both must find the same words."""
     with directory(users=[("u1", name, None)]) as connection:
-        terms = connection.execute("select count(*) from terms where kind = 'name'").fetchone()
+        terms = connection.execute("select count(*) from search_terms where kind = 'name'").fetchone()
         assert terms is not None
         assert len(find_users(connection, name)) == (terms[0] > 0)
 

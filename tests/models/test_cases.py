@@ -1,6 +1,7 @@
 """Models by small cases: `tests/cases/<table>/<what it shows>/given_<input>.csv` and `expect.csv`, found by glob.
 
-A case names only the columns that matter; the others are null. `expect.csv` says all rows, in any order.
+A case names only the columns that matter; the others are null. `expect.csv` says all rows, in any order. A catalogue of
+features, where one matters, is `features.toml`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pytest
 
 from pipeline.models import run_model
 from pipeline.schemas import TABLES
+from pipeline.settings import Settings
 from pipeline.warehouse.views import create_views
 
 CASES = sorted(path.parent for path in (Path(__file__).parents[1] / "cases").glob("*/*/expect.csv"))
@@ -46,8 +48,10 @@ def test_case(case: Path) -> None:
         create_views(connection, {})
         for path in sorted(case.glob("given_*.csv")):
             give(connection, path)
-        days = (FIRST, LAST) if TABLES[table].is_by_day else ()
-        found = run_model(connection, table, *days)
+        first, last = (FIRST, LAST) if TABLES[table].is_by_day else (None, None)
+        features = case / "features.toml"
+        settings = Settings(features=features if features.exists() else None)
+        found = run_model(connection, table, first, last, settings)
         connection.register("found", found)
         expected = read(case / "expect.csv")
         with (case / "expect.csv").open(encoding="utf-8") as file:
