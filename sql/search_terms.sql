@@ -107,7 +107,7 @@ select
     list_reduce(
         list_transform(
             string_split(case when kind = 'email' then split_part(term, '@', 1) else term end, ''),
-            lambda char: cast(1 as bigint) << cast(unicode(char) % 61 as integer)
+            lambda char: case when char = '' then 0 else cast(1 as bigint) << cast(unicode(char) % 61 as integer) end
         ),
         lambda one, other: one | other,
         cast(0 as bigint)

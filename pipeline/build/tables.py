@@ -83,7 +83,8 @@ def build_days(run: Run, name: str, days: Iterable[date], progress: Progress | N
     files, how = {table: run.files(table) for table, _ in INPUTS[name]}, how_built(run, name)
     with run.connect(wanted[0] - _ONE_DAY, wanted[-1] + _ONE_DAY) as connection:
         for day in wanted:
-            path, rows[day] = run.write_parts(name, day, stream_model(connection, name, day, day, _ORDER[name]))
+            made = stream_model(connection, name, day, day, _ORDER[name], run.settings)
+            path, rows[day] = run.write_parts(name, day, made)
             changed |= _changed(run, name, day, path, rows[day])
             if progress:
                 progress(f"{name} {day}: {rows[day]} rows")

@@ -19,6 +19,7 @@ _LONGEST_QUERY = 200
 _MOST_WORDS = 6
 _LEAST = 0.55  # of the question: one of two words of equal length is not enough
 _ALIKE = (0.8, 0.7, 0.65)  # scores of what is not written so
+_FORMER = 0.95  # of the score of what is no longer so
 _APOSTROPHES = str.maketrans("", "", "'’`")
 
 
@@ -40,6 +41,7 @@ def find_users(connection: duckdb.DuckDBPyConnection, query: str, limit: int = 2
         return []
     words, initials = _words(whole)
     parameters: dict[str, Any] = {"whole": whole, "initials": initials, "limit": limit, "least": _LEAST}
+    parameters["former"] = _FORMER
     for place, word in enumerate(words):
         parameters |= {f"{name}{place}": value for name, value in _asked(word).items()}
     sizes = [len(word) for word in words]
@@ -128,7 +130,9 @@ def _asks(place: int, word: str) -> tuple[list[str], list[str], dict[str, str]]:
         "begins": begins,
         "classes": "class = 2" if is_email else "class < 2",
         "part_classes": "class = 2" if is_email else "class = 0",
-        "kept": " or ".join(f"contains(term, ${name})" for name in pieces),
+        "kept": _LOCAL_NEAR.format(place=place)
+        if is_email
+        else " or ".join(f"contains(term, ${name})" for name in pieces),
         "begun": " or ".join(f"contains(term, ${name})" for name in halves),
     }
     templates = [_NEAR, _WITHIN] + ([_BEGUN] if len(word) > 4 and not is_email else [])
@@ -136,13 +140,20 @@ def _asks(place: int, word: str) -> tuple[list[str], list[str], dict[str, str]]:
 
 
 def _why(met: list[dict[str, Any]]) -> str:
-    """Name each field that words met once, and whether any of them is not written so there."""
+    """Name each field that words met once, best first, and whether any of them is not written so there."""
+    best: dict[str, tuple[Any, ...]] = {}
+    for one in met:
+        how = (one["score"], not FIELDS[one["field"] - 1].startswith("former"), FIELDS[one["field"] - 1], one["term"])
+        best[one["place"]] = max(how, best.get(one["place"], how))
     fields: dict[str, bool] = {}
-    for word in met:
-        name = FIELDS[word["field"] - 1]
-        name += f" {word['term']!r}" if name.startswith("former") else ""
-        fields[name] = fields.get(name, False) or word["score"] in _ALIKE
+    for score, is_present, field, term in sorted(best.values(), key=lambda how: (-how[0] * _weight(how), how[2:])):
+        name = field if is_present else f"{field} {term!r}"
+        fields[name] = fields.get(name, False) or score in _ALIKE
     return ", ".join(f"{name}, spelt alike" if is_alike else name for name, is_alike in fields.items())
+
+
+def _weight(how: tuple[Any, ...]) -> float:
+    return 1 if how[1] else _FORMER
 
 
 # What search asks, made by `open_scope` of `search_terms` and `people`, in this order. `known_terms` lies in the order
@@ -221,11 +232,7 @@ from (
         case
             when bit_count($letters{place} & ~letters) <= $wrong{place}
                 and bit_count(letters & ~$letters{place}) <= $wrong{place}
-                then case
-                    when class < 2 and ({kept}) then damerau_levenshtein(term, $word{place})
-                    when class = 2 and damerau_levenshtein(split_part(term, '@', 1), $local{place}) <= $wrong{place}
-                        then damerau_levenshtein(term, $word{place})
-                end
+                then case when {kept} then damerau_levenshtein(term, $word{place}) end
         end as wrong
     from (
         from spellings
@@ -237,6 +244,7 @@ from (
 )
 where wrong between 1 and $wrong{place}
 """
+_LOCAL_NEAR = "damerau_levenshtein(split_part(term, '@', 1), $local{place}) <= $wrong{place}"
 _WITHIN = """
 select '{place}' as place, $size{place} as weight, number, person, field, term, 0.75 as score
 from (
@@ -276,7 +284,7 @@ with spelt as materialized ({spelt}),
 met as materialized ({met}),
 
 by_word as (
-    select person, place, any_value(weight) as weight, max(score * if(field in (2, 3), 0.95, 1)) as score
+    select person, place, any_value(weight) as weight, max(score * if(field in (2, 3), $former, 1)) as score
     from met
     group by person, place
 ),
@@ -292,7 +300,7 @@ by_user as (
 
 ranked as materialized (
     select
-        by_user.person,
+        people.* exclude (search_text),
         by_user.score * (4 + len(
             list_filter($initials::varchar[], lambda letter: contains(' ' || people.search_text, ' ' || letter))
         )) / (4 + len($initials::varchar[])) as score
@@ -302,26 +310,15 @@ ranked as materialized (
     limit $limit
 ),
 
-met_by_ranked as (
-    select
-        person,
-        place,
-        arg_max({{field: field, term: term, score: score}}, (score, field not in (2, 3), field, term)) as met,
-        max(score * if(field in (2, 3), 0.95, 1)) as score
+told as (
+    select person, list({{place: place, field: field, term: term, score: score}}) as met
     from met
     where person in (select person from ranked)
-    group by person, place
-),
-
-told as (
-    select person, list(met order by score desc, met) as met
-    from met_by_ranked
     group by person
 )
 
-select people.* exclude (person, search_text), told.met, ranked.score
+select ranked.* exclude (person), told.met
 from ranked
 inner join told on told.person = ranked.person
-inner join people on people.person = ranked.person
-order by ranked.score desc, people.last_seen_at desc nulls last, people.user_id
+order by ranked.score desc, ranked.last_seen_at desc nulls last, ranked.user_id
 """
