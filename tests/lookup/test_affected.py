@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
@@ -13,6 +13,7 @@ import pytest
 from pipeline.lookup import Met, Period, in_common, open_scope, read_met, who_met
 from pipeline.lookup.questions import newest_day
 from pipeline.lookup.rows import Row, rows
+from pipeline.warehouse.views import create_views
 from tests.conftest import Demo
 
 ASKED: list[dict[str, str]] = [
@@ -142,3 +143,34 @@ def test_a_period_holds_its_first_instant_and_not_its_last(scope: duckdb.DuckDBP
     ):
         same = [one for one in acts if one["occurred_at"] == at and one["path"] == path]
         assert who_met(scope, Met(Period(since, until), path))["acts"] == is_in * len(same)
+
+
+def test_what_came_next_is_no_page_report_and_may_come_after_midnight() -> None:
+    acts = [
+        ("2026-03-02", "v", 1, "r1", "2026-03-02 23:58", "u1", "api", 500),
+        ("2026-03-02", "v", 2, "r2", "2026-03-02 23:59", "u1", "event", 204),
+        ("2026-03-03", "v", 3, "r3", "2026-03-03 00:01", "u1", "api", 201),
+        ("2026-03-02", "w", 1, "r4", "2026-03-02 12:00", "u2", "api", 500),
+        ("2026-03-02", "w", 2, "r5", "2026-03-02 12:01", "u2", "api", 404),
+        ("2026-03-02", "x", 1, "r6", "2026-03-02 12:00", "u3", "api", 500),
+        ("2026-03-02", "x", 2, "r7", "2026-03-02 12:05", "u3", "event", 204),
+    ]
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        create_views(connection, {})
+        connection.execute("create table given as from clickstream")
+        for day, visit, seq, request, at, user, kind, status in acts:
+            given = {"date": day, "visit_id": visit, "visit_seq": seq, "request_id": request, "occurred_at": at}
+            given |= {"user_id": user, "visitor_id": user, "kind": kind, "status": status, "method": "POST"}
+            given |= {"route": "/notes" if kind == "api" else "/trail/event", "is_bot": False}
+            marks = ", ".join(f"${name}" for name in given)
+            connection.execute(f"insert into given ({', '.join(given)}) values ({marks})", given)
+        connection.execute("create or replace view clickstream as from given")
+        found = who_met(
+            connection, read_met({"status": "500", "from": "2026-03-02", "to": "2026-03-02"}, date(2026, 3, 3))
+        )
+    assert {row["user_id"]: row["next_did"] for row in found["listed"]} == {
+        "u1": "again",
+        "u2": "again in vain",
+        "u3": "left",
+    }
