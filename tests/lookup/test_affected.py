@@ -91,6 +91,7 @@ def test_who_met_it_is_as_counted_by_hand(
     assert found["businesses"] == len({act["business_id"] for act in expected} - {None})
     times = Counter((act["user_id"], act["business_id"]) for act in known)
     assert {(row["user_id"], row["business_id"]): row["times"] for row in found["listed"]} == times
+    assert [row["times"] for row in found["listed"]] == sorted(times.values(), reverse=True)
     last: dict[tuple[str, str | None], Row] = {}
     for act in sorted(known, key=lambda act: (act["occurred_at"], act["request_id"])):
         last[act["user_id"], act["business_id"]] = act
