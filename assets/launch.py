@@ -17,6 +17,7 @@ from assets.jobs import range_tags
 from assets.raw import directory, raw_tables
 from assets.resources import SWEEP, WarehouseResource
 from pipeline.build import ranges_to_refresh, stale_whole
+from pipeline.features import catalogue_of
 from pipeline.settings import Settings
 from pipeline.warehouse import StagedState
 
@@ -65,8 +66,10 @@ def run_everything(settings: Settings, config: Path | None = None) -> RunSummary
         What was done.
 
     Raises:
+        SettingError: the features' catalogue cannot be used.
         StepFailedError: a step failed, or days stay stale however often they are built.
     """
+    catalogue_of(settings)
     summary = RunSummary()
     _materialize([raw_tables, directory], {SWEEP: "yes"}, config, summary)
     return refresh(settings, config, summary)

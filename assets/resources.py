@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 
 from pipeline.build import find_stale, stale_whole, why_stale
+from pipeline.features import catalogue_of
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse import Run, open_run
 
@@ -69,6 +70,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[OpenWarehouse]:
         """Hold the warehouse's lock from here to the run's end."""
         settings = load_settings(Path(self.config) if self.config else None)
+        catalogue_of(settings)  # a wrong one is said before anything is read, not when its tables are made
         tags = context.run.tags if context.run else {}
         with open_run(settings) as run:
             warehouse = OpenWarehouse(run, settings, recent_only=RECENT_ONLY in tags)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pipeline.features.catalogue import (
     NO_FEATURES,
+    TOLD_BY,
     Catalogue,
     CatalogueError,
     Feature,
@@ -18,6 +19,7 @@ from pipeline.features.patterns import Pattern
 
 __all__ = [
     "NO_FEATURES",
+    "TOLD_BY",
     "Catalogue",
     "CatalogueError",
     "Feature",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -27,6 +27,16 @@ _NUMBERS = {"status_from", "status_to"}
 _SCHEMA = pa.schema([(name, pa.int64() if name in _NUMBERS else pa.string()) for name in ("feature", *RULE)])
 _MOST_KEYS = 1 << 16
 _MOST_WEEKS = 10_000
+
+
+TOLD_BY = (
+    "method",
+    "host",
+    "route",
+    "event",
+    "event_label",
+    "status",
+)  # columns of `clickstream` that patterns look at
 
 
 class CatalogueError(SettingError):
@@ -61,12 +71,14 @@ class Catalogue:
 
     Attributes:
         features: in the order of the file.
+        titles: what pages call each feature, by name.
         rules: the relation `feature_rules`, which SQL models join: a row for each feature and way to meet it, sorted.
         version: another one whenever some feature claims other acts, and only then.
     """
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self.features = tuple(features)
+        self.titles = {feature.name: feature.title for feature in self.features}
         rows = {(feature.name, *row) for feature in features for pattern in feature.patterns for row in pattern.rows()}
         ordered = sorted(rows, key=lambda row: [repr(value) for value in row])
         named = [dict(zip(_SCHEMA.names, row, strict=True)) for row in ordered]
@@ -88,6 +100,10 @@ class Catalogue:
         Args are columns of `clickstream`. Acts that are alike in them are looked at once.
         """
         return self._met(method, host, route, event, event_label, status)
+
+    def titles_of(self, act: Mapping[str, Any]) -> list[str]:
+        """Title the features that an act is a use of, told by its row of `clickstream`."""
+        return [self.titles[name] for name in self.features_of(*(act[column] for column in TOLD_BY))]
 
     def _meets(self, *key: Any) -> tuple[str, ...]:
         return tuple(

@@ -1,6 +1,7 @@
 """How far a catalogue and what is done in the service cover each other: the use of each feature, and what none claims.
 
-Only acts of people are counted, not of bots. Which acts a feature claims is told by `catalogue`.
+Only acts of people are counted, not of bots. Which acts a feature claims is told by `catalogue`. The tables made of the
+configured catalogue say the same of it; here any is asked, also one that is only proposed.
 """
 
 from __future__ import annotations

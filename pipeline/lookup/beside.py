@@ -69,7 +69,7 @@ _HEALTHY = """
 with did_it as (
     select date, visit_id
     from clickstream
-    where date between $first and $last and method = $method and route = $route and status < 400 and not is_bot
+    where date between $first and $last and method = $method and route = $route and not is_bot
         and user_id is distinct from $user and visitor_id <> $visitor
 ),
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import duckdb
 
-from pipeline.features import Catalogue
+from pipeline.features import TOLD_BY, Catalogue
 from pipeline.lookup.rows import Row, rows
 
 
@@ -36,12 +36,11 @@ def used_in(
         "visits": [visit["visit_id"] for visit in visits],
         "user": user_id,
     }
-    titles = {feature.name: feature.title for feature in catalogue.features}
     found: dict[tuple[str, str], Row] = {}
     for act in rows(connection, _ACTS, asked):
-        key = (act["method"], act["host"], act["route"], act["event"], act["event_label"], act["status"])
-        for feature in catalogue.features_of(*key):
-            new = {"visit_id": act["visit_id"], "feature": feature, "title": titles[feature], "uses": 0, "errors": 0}
+        for feature in catalogue.features_of(*(act[column] for column in TOLD_BY)):
+            named = {"visit_id": act["visit_id"], "feature": feature, "title": catalogue.titles[feature]}
+            new = named | {"uses": 0, "errors": 0}
             use = found.setdefault((act["visit_id"], feature), new | {"last_at": act["last_at"]})
             use["uses"] += act["acts"]
             use["errors"] += act["acts"] if act["status"] is not None and act["status"] >= 400 else 0

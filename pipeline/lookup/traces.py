@@ -65,7 +65,7 @@ by_user as (
     from clickstream
     inner join from_there
         on from_there.date = clickstream.date and from_there.request_id = clickstream.request_id
-    where clickstream.date between $first and $last and clickstream.user_id is not null
+    where clickstream.date between $first and $last
     group by clickstream.user_id
 )
 

@@ -40,11 +40,9 @@ def visit_story(connection: duckdb.DuckDBPyConnection, visit_id: str, catalogue:
     if visit["user_id"] is not None:
         asked["user"] = visit["user_id"]
     acts = rows(connection, _ACTS.format(whose="user_id = $user" if "user" in asked else "user_id is null"), asked)
-    titles = {feature.name: feature.title for feature in catalogue.features}
     before = [None, *(act["seconds_to_next"] for act in acts[:-1])]
     for act, gap in zip(acts, before, strict=True):
-        key = (act["method"], act["host"], act["route"], act["event"], act["event_label"], act["status"])
-        act |= {"gap_s": gap, "features": [titles[name] for name in catalogue.features_of(*key)], "loads": []}
+        act |= {"gap_s": gap, "features": catalogue.titles_of(act), "loads": []}
     _name_makers(acts)
     _put_loads(connection, visit, acts)
     return visit | {"acts_in_order": acts} | _neighbours(connection, visit)

@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from urllib.parse import urlencode
 
 import duckdb
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -27,10 +26,9 @@ from pipeline.lookup import (
 from pipeline.lookup.questions import read_typed
 from pipeline.lookup.rows import Row
 from pipeline.lookup.traces import read_address
-from pipeline.plain import csv_text, json_text
 from pipeline.web.access import Capability
 from pipeline.web.safety import read_form
-from pipeline.web.showing import NOTHING, Showing, actor_of, allowed, download, subject
+from pipeline.web.showing import Showing, actor_of, allowed, download, file_kind, subject
 from pipeline.web.signin import path_here
 
 _WEEKS = 26
@@ -147,19 +145,13 @@ class Pages:
 
     def visit_file(self, request: Request) -> Response:
         """A visit as a file to keep."""
-        visit_id, kind = request.path_params["visit_id"].strip(), request.path_params["kind"]
-        if kind not in ("csv", "json"):
-            raise HTTPException(404, NOTHING)
+        visit_id, kind = request.path_params["visit_id"].strip(), file_kind(request)
         return self._showing.look(
             request,
             "export",
             lambda connection: visit_story(connection, visit_id, self._showing.catalogue()),
             _of_visit,
-            lambda visit: download(
-                f"visit-{visit['visit_id']}",
-                kind,
-                csv_text(visit["acts_in_order"], _IN_FILES) if kind == "csv" else json_text(visit),
-            ),
+            lambda visit: download(f"visit-{visit['visit_id']}", kind, visit["acts_in_order"], _IN_FILES, visit),
             visit_id,
         )
 

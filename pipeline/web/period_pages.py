@@ -24,8 +24,7 @@ from pipeline.lookup import (
 )
 from pipeline.lookup.questions import KEYS, newest_day
 from pipeline.lookup.rows import Row
-from pipeline.plain import csv_text, json_text
-from pipeline.web.showing import NOTHING, Showing, actor_of, allowed, download, subject
+from pipeline.web.showing import Showing, actor_of, allowed, download, file_kind, subject
 
 _LISTED, _EXPORTED = 200, 100_000
 _IN_FILES = (
@@ -84,9 +83,7 @@ class PeriodPages:
 
     def affected_file(self, request: Request) -> Response:
         """Who met it, as a list to keep."""
-        kind = request.path_params["kind"]
-        if kind not in ("csv", "json"):
-            raise HTTPException(404, NOTHING)
+        kind = file_kind(request)
         try:
             with self._showing.ask(allowed(request, "export")) as connection:
                 met = read_met(_said(request), newest_day(connection))
@@ -97,9 +94,7 @@ class PeriodPages:
             "export",
             lambda connection: who_met(connection, met, _EXPORTED),
             _of_listed,
-            lambda found: download(
-                "affected", kind, csv_text(found["listed"], _IN_FILES) if kind == "csv" else json_text(found["listed"])
-            ),
+            lambda found: download("affected", kind, found["listed"], _IN_FILES),
             self._target(met),
         )
 

@@ -6,7 +6,7 @@ What each page asks and shows is in `pages.py` and `period_pages.py`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,12 +19,14 @@ from starlette.templating import Jinja2Templates
 from pipeline.audit import Subject
 from pipeline.features import NO_FEATURES, Catalogue, CatalogueError, catalogue_of
 from pipeline.lookup.rows import Row
+from pipeline.plain import csv_text, json_text
 from pipeline.settings import Settings
 from pipeline.web.access import Actor, Capability
 from pipeline.web.looks import Looks
 from pipeline.web.scopes import Scopes
 
 _LOG = logging.getLogger("trail")
+_MEDIA = {"csv": "text/csv", "json": "application/json"}
 NOTHING = "There is nothing of that name here, or not in your Businesses."
 
 
@@ -118,14 +120,28 @@ def subject(row: Row) -> Subject:
     return Subject(row["user_id"], tuple(business for business in businesses if business))
 
 
-def download(name: str, kind: str, text: str) -> Response:
+def file_kind(request: Request) -> str:
+    """Return which file is asked for, csv or json.
+
+    Raises:
+        HTTPException: 404, another.
+    """
+    kind: str = request.path_params["kind"]
+    if kind not in _MEDIA:
+        raise HTTPException(404, NOTHING)
+    return kind
+
+
+def download(name: str, kind: str, rows: Sequence[Row], columns: Sequence[str], whole: Any = None) -> Response:
     """Make a file to keep.
 
     Args:
         name: of the file, made of Trail's own words and ids.
         kind: csv or json.
-        text: its content.
+        rows: what it lists.
+        columns: which of their columns a CSV file has.
+        whole: what a JSON file holds; the rows where None.
     """
+    text = csv_text(rows, columns) if kind == "csv" else json_text(rows if whole is None else whole)
     headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
-    media: Any = {"csv": "text/csv", "json": "application/json"}[kind]
-    return PlainTextResponse(text, headers=headers, media_type=media)
+    return PlainTextResponse(text, headers=headers, media_type=_MEDIA[kind])

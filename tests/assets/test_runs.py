@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from assets.derived import BY_DAY_ASSETS
 from assets.launch import StepFailedError, run_everything
 from assets.resources import WarehouseResource
 from pipeline.build import BY_DAY, why_stale
+from pipeline.features import CatalogueError
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse import StagedState, connect
 from tests.buckets import Bucket
@@ -192,6 +194,16 @@ def jobs_raw() -> dg.AssetsDefinition:
     from assets.raw import raw_tables
 
     return raw_tables
+
+
+def test_a_wrong_catalogue_is_said_before_anything_is_read(house: tuple[Settings, Path]) -> None:
+    settings, config = house
+    catalogue = config.parent / "features.toml"
+    catalogue.write_text("[features.notes]\nowner = 1\n", encoding="utf-8")
+    config.write_text(f'features = "{catalogue}"\n{config.read_text(encoding="utf-8")}', encoding="utf-8")
+    with pytest.raises(CatalogueError, match="feature 'notes'"):
+        run_everything(replace(settings, features=catalogue), config)
+    assert not StagedState(settings).exists
 
 
 def test_daily_schedule_asks_for_yesterday() -> None:

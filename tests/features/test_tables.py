@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from pipeline.build import find_stale
 from pipeline.features import catalogue_of
+from pipeline.features.coverage import Period, feature_use
 from pipeline.lookup.rows import rows
 from pipeline.warehouse import StagedState, connect
 from tests.conftest import Demo
@@ -34,10 +36,14 @@ def test_usage_is_as_counted_act_by_act(demo: Demo) -> None:
                 uses[place] += 1
                 users.setdefault(place, set()).update({act["user_id"]} - {None})
         usage = rows(connection, "from feature_usage")
+        asked = feature_use(connection, catalogue, Period(date(2026, 3, 1), date(2026, 3, 31)))
         adopted = rows(connection, "select user_id, feature, sum(uses) as uses from feature_adoption group by all")
     assert {(row["date"], row["business_id"], row["feature"]): row["uses"] for row in usage} == uses
+    told = Counter[str]()
     for row in usage:
+        told[row["feature"]] += row["uses"]
         assert row["users"] == len(users[row["date"], row["business_id"], row["feature"]])
+    assert told == Counter({row["feature"]: row["uses"] for row in asked}), "the catalogue asked, and its tables"
     assert sum(row["uses"] for row in adopted) < sum(uses.values())
     assert len(adopted) > 100
 

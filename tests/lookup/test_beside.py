@@ -64,3 +64,21 @@ def test_the_healthy_one_is_of_the_same_scope(demo: Demo, scope: duckdb.DuckDBPy
         beside = healthy_visit(narrow, visit)
         assert beside
         assert beside["healthy"]["business_id"] == "b01"
+
+
+@pytest.mark.parametrize("count", ["errors", "server_errors"])
+def test_a_visit_with_any_error_is_not_healthy(demo: Demo, count: str) -> None:
+    with open_scope(demo.settings) as scope:
+        (row,) = rows(scope, "select visit_id from visits where server_errors > 0 order by visit_id limit 1")
+        visit = visit_story(scope, row["visit_id"])
+        assert visit
+        beside = healthy_visit(scope, visit)
+        assert beside
+        first = beside["healthy"]["visit_id"]
+        scope.execute("create table as_they_were as from visits")
+        scope.execute(
+            "create or replace view visits as select * replace"
+            f" (if(visit_id = '{first}', 1, {count}) as {count}) from as_they_were"
+        )
+        another = healthy_visit(scope, visit)
+        assert another is None or another["healthy"]["visit_id"] != first

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from pipeline.lookup import open_scope, requests_of_reference, users_at
+from pipeline.lookup import open_scope, requests_of_reference, traces, users_at
 from pipeline.lookup.rows import rows
 from pipeline.lookup.traces import read_address
 from tests.conftest import Demo
@@ -60,7 +60,9 @@ def test_an_address_finds_users_in_scope_only(demo: Demo, scope: duckdb.DuckDBPy
         assert seen["user_id"] not in [user["user_id"] for user in users_at(other, seen["ip"])]
 
 
-def test_a_reference_finds_its_request(demo: Demo, scope: duckdb.DuckDBPyConnection) -> None:
+def test_a_reference_finds_its_request(
+    demo: Demo, scope: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     failed = rows(
         scope,
         "select request_id, extra, clickstream.business_id from requests inner join clickstream using (request_id)"
@@ -72,6 +74,9 @@ def test_a_reference_finds_its_request(demo: Demo, scope: duckdb.DuckDBPyConnect
     assert [row["request_id"] for row in found] == [failed["request_id"]]
     for wrong in (reference[:-1], reference[1:], "", "ror_ref", "%", '"'):
         assert requests_of_reference(scope, wrong) == [], wrong
+    with monkeypatch.context() as shorter:
+        shorter.setattr(traces, "_SHORTEST", len(reference) + 1)
+        assert requests_of_reference(scope, reference) == []
     others = "b02" if failed["business_id"] != "b02" else "b01"
     with open_scope(demo.settings, [others]) as other:
         assert requests_of_reference(other, reference) == []

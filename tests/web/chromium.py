@@ -228,7 +228,8 @@ class Window:
 
     def complaints(self) -> list[str]:
         """What the browser's console has since it was last asked, but that a page itself was refused."""
-        said = [str(entry["message"]) for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
+        driver: Any = self.driver  # selenium has no types for its log
+        said = [str(entry["message"]) for entry in driver.get_log("browser")]
         refused = "Failed to load resource: the server responded with a status of 4"
         return [text for text in said if refused not in text or "/static/" in text]
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -205,6 +206,10 @@ def test_keys_find_and_go_through_links(window: Window) -> None:
     window.wait(lambda: window.driver.current_url == hits[0])
 
 
+def _is_at_visit(window: Window, which: str) -> bool:
+    return window.path == f"/visit/{window.somebody[which]}"
+
+
 def test_keys_go_through_a_visit_and_to_those_beside_it(window: Window) -> None:
     window.go("engineer", "/visit/{visit_id}")
     times = [act.get_attribute("href") for act in window.all(".acts .time") if act.is_displayed()]
@@ -213,7 +218,7 @@ def test_keys_go_through_a_visit_and_to_those_beside_it(window: Window) -> None:
         assert window.focused().get_attribute("href") == times[place]
     for key, visit in (("]", "after"), ("[", "visit_id"), ("[", "before")):
         window.press(key)
-        window.wait(lambda visit=visit: window.path == f"/visit/{window.somebody[visit]}")  # type: ignore[misc]
+        window.wait(partial(_is_at_visit, window, visit))
     window.press("j", Keys.ENTER)
     window.wait(lambda: window.path.startswith("/request/"))
 
