@@ -6,7 +6,7 @@ export DAGSTER_HOME ?= $(CURDIR)
 export DAGSTER_DISABLE_TELEMETRY := yes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all check bench bench-visits bench-support quality lock clean
+.PHONY: help demo dev test test-all check bench bench-visits bench-support bench-product quality lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ check: .venv ## Lint and check types
 
 bench-support: .venv ## Measure support's questions of a year with a million users beside SQLite and ClickHouse
 	$(BIN)/python -m tests.benchmarks.support_questions
+
+bench-product: .venv ## Measure the product team's tables and questions of a year with a million users
+	$(BIN)/python -m tests.benchmarks.product_questions
 
 quality: .venv ## Measure how well people are told apart on the demo, by scenario
 	$(BIN)/python -m tests.benchmarks.people_quality

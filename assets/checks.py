@@ -76,6 +76,10 @@ CHECKS = [
             *("requests", "identifier_links", "acts", "clickstream", "visits"),
             *("user_days", "user_links", "user_lookup"),
             *("feature_days", "feature_usage", "feature_adoption"),
+            *("active_users", "lifecycle", "stickiness", "retention"),
+            *("funnel_acts", "funnels"),
+            *("friction", "paths", "segments"),
+            *("feature_measures", "feature_staying", "feature_scores"),
         )
     ),
 ]

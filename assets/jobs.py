@@ -7,6 +7,7 @@ from hashlib import sha256
 import dagster as dg
 
 from assets.raw import RAW
+from assets.reports import REPORTS
 from assets.resources import ONLY_STALE, RECENT_ONLY, SWEEP
 from pipeline.build import ranges_to_refresh, stale_whole
 from pipeline.build.stale import WHOLE_INPUTS
@@ -17,7 +18,7 @@ from pipeline.settings import load_settings
 from pipeline.warehouse import StagedState
 
 INGEST = dg.AssetSelection.assets(*RAW)
-WHOLE = dg.AssetSelection.assets(*WHOLE_INPUTS)
+WHOLE = dg.AssetSelection.assets(*WHOLE_INPUTS, *REPORTS)
 
 ingest_job = dg.define_asset_job("ingest_new_lines", INGEST, description="Read what is new in the landing place.")
 refresh_job = dg.define_asset_job(
@@ -26,7 +27,7 @@ refresh_job = dg.define_asset_job(
     description="Rebuild stale days of the derived tables, and publish when none is left.",
 )
 whole_job = dg.define_asset_job(
-    "refresh_people", WHOLE, description="Rebuild the tables of people that are not by day, and publish."
+    "refresh_people", WHOLE, description="Rebuild the tables that are not by day, and publish."
 )
 daily_job = dg.define_asset_job("daily", dg.AssetSelection.all(), description="Everything, for the day that ended.")
 

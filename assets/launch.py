@@ -15,9 +15,11 @@ from assets.checks import CHECKS
 from assets.derived import BY_DAY_ASSETS, WHOLE_ASSETS
 from assets.jobs import range_tags
 from assets.raw import directory, raw_tables
+from assets.reports import REPORTS
 from assets.resources import SWEEP, WarehouseResource
 from pipeline.build import ranges_to_refresh, stale_whole
 from pipeline.features import catalogue_of
+from pipeline.report import due_weeks
 from pipeline.settings import Settings
 from pipeline.warehouse import StagedState
 
@@ -98,6 +100,8 @@ def refresh(settings: Settings, config: Path | None = None, before: RunSummary |
             _materialize([*BY_DAY_ASSETS, *WHOLE_ASSETS], range_tags(first, last), config, summary)
             summary.ranges.append((first, last))
         if not ranges and not stale_whole(state):
+            if due_weeks(state):
+                _materialize(REPORTS, {}, config, summary)
             return summary
         if not ranges:
             _materialize(WHOLE_ASSETS, {}, config, summary)

@@ -17,14 +17,17 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.channels import channel_rules
-from pipeline.features import feature_rules
+from pipeline.features import feature_rules, funnel_steps
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
+from pipeline.units import units
 
 # Relations that are no tables: what the project brings itself, and what a file that the settings name says.
 REFERENCES: Mapping[str, Callable[[Settings], pa.Table]] = {
     "channel_rules": lambda _: channel_rules(),
     "feature_rules": feature_rules,
+    "funnel_steps": funnel_steps,
+    "units": lambda _: units(),
 }
 SQL_FOLDER = Path(__file__).resolve().parents[1] / "sql"
 _HEADER = re.compile(r"^-- (?P<name>\w+): (?P<what>.+)$")
@@ -115,23 +118,59 @@ def stream_model(
     settings: Settings | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Run a model and give its rows in batches, in the order of some columns; other arguments as `run_model`."""
-    settings = settings or Settings()
-    parameters = _days(first, last) | settings_read(name, settings)
-    steps = [load_model(step) for step in (*_steps(name), name)]
-    shared = "".join(f"{step.name} as ({_bare(step.sql)}),\n" for step in steps[:-1])
-    own = f"{name} as ({_bare(steps[-1].sql)})"
-    columns = ", ".join(f'"{field.name}"' for field in _schema(name))
-    order = f"\norder by {', '.join(order_by)}" if order_by else ""
-    statement = f"with {shared}{own}\nselect {columns} from {name}{order}"
-    for name_of in REFERENCES.keys() & {given for step in steps for given in step.inputs}:
-        connection.register(name_of, REFERENCES[name_of](settings))
-    used = {key: value for key, value in parameters.items() if f"${key}" in statement}
-    reader = connection.sql(statement, params=used).to_arrow_reader(100_000)
+    asked = ask_model(connection, name, _days(first, last), settings or Settings(), order_by=order_by)
     schema = _schema(name)
-    for batch in reader:
+    for batch in asked.to_arrow_reader(100_000):
         yield pa.RecordBatch.from_arrays(
             [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)], schema=schema
         )
+
+
+def ask_model(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    parameters: Mapping[str, object],
+    settings: Settings,
+    given: Mapping[str, str] | None = None,
+    references: Mapping[str, pa.Table] | None = None,
+    order_by: Sequence[str] = (),
+) -> duckdb.DuckDBPyRelation:
+    """Give what a model says as a relation; asked of other rows, it is the same definition of another question.
+
+    Args:
+        connection: with every table as a view or table of its name in the schema `main`.
+        name: the model's.
+        parameters: by name, those that the model or `given` may use; settings need not be among them.
+        settings: those that the model reads.
+        given: a SELECT by name of the table or step that it stands for. It has its columns, and reads tables as
+            `main.<name>`.
+        references: rows in place of those that `REFERENCES` gives, by name.
+        order_by: columns.
+
+    Returns:
+        The columns of the table, as the model makes them. Nothing is computed before it is read.
+    """
+    steps = [load_model(step) for step in (*_steps(name), name)]
+    inputs = {table for step in steps for table in step.inputs}
+    relations = {table: REFERENCES[table](settings) for table in sorted(inputs & REFERENCES.keys())}
+    relations |= references or {}
+    named = {table: f"from {_register(connection, table, rows)}" for table, rows in relations.items()}
+    named |= given or {}
+    shared = {step.name: _bare(step.sql) for step in steps if step.name not in named}
+    ctes = ",\n".join(f"{table} as ({select})" for table, select in (named | shared).items())
+    columns = ", ".join(f'"{field.name}"' for field in _schema(name))
+    order = f"\norder by {', '.join(order_by)}" if order_by else ""
+    statement = f"with {ctes}\nselect {columns} from {name}{order}"
+    known = {**parameters, **settings_read(name, settings)}
+    used = {key: value for key, value in known.items() if re.search(rf"\${key}\b", statement)}
+    return connection.sql(statement, params=used)
+
+
+def _register(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> str:
+    """Name rows for SQL: other rows otherwise, since a relation reads them only when it is computed."""
+    known = f"{name}_{hashlib.sha256(repr(rows.to_pylist()).encode()).hexdigest()[:16]}"
+    connection.register(known, rows)
+    return known
 
 
 def _schema(name: str) -> pa.Schema:

@@ -76,11 +76,17 @@ class Settings:
     access: Path | None = None
     access_log: Path = Path("access_log")
     ask_why: bool = False
+    reports: Path | None = None
 
     @property
     def spill(self) -> Path:
         """The folder for what is too large to be held in memory, for the length of a piece of work."""
         return self.warehouse / "_spill"
+
+    @property
+    def reports_folder(self) -> Path:
+        """The folder of the weekly pages; in the warehouse under a name that no table has, where none is set."""
+        return self.reports or self.warehouse / "_reports"
 
     def source(self, name: str) -> SourceSettings:
         """Return the settings of source `name`, the defaults where it has none of its own."""
@@ -118,6 +124,7 @@ DESCRIPTIONS: dict[str, str] = {
     "access": "file that gives people a role and their Businesses; `trail account` writes entries",
     "access_log": "folder of the log of who looked at whom; beside the warehouse by default",
     "ask_why": "whether whoever looks somebody up has to say why: a ticket or a reason",
+    "reports": "folder of the weekly pages; `_reports` in the warehouse by default",
 }
 
 
@@ -196,7 +203,7 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         if not _OBJECT_STORE.fullmatch(value):
             raise fail("a folder, or s3://bucket/prefix")
         return value
-    if name in ("landing", "warehouse", "geoip", "features", "access", "access_log"):
+    if name in ("landing", "warehouse", "geoip", "features", "access", "access_log", "reports"):
         if not isinstance(value, str) or not value:
             raise fail("a path")
         path = (base / Path(value).expanduser()).resolve()

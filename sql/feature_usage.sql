@@ -22,6 +22,6 @@ select
     cast(sum(visits) as bigint) as visits,
     cast(sum(errors) as bigint) as errors,
     cast(sum(slow) as bigint) as slow,
-    sum(spent_s) as spent_s,
+    cast(sum(cast(spent_s as decimal(18, 6))) as double) as spent_s,
 from of_days
 group by date, business_id, feature

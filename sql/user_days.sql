@@ -25,5 +25,10 @@ select
     list_sort(list(distinct concat_ws(' on ', browser, os)) filter (where browser is not null or os is not null))
         as devices,
     list_sort(list(distinct visitor_id)) as identifiers,
+    min(struct_pack(at := occurred_at, id := request_id, told := device_type)) filter (where device_type is not null)
+        .told as device_type,
+    min(struct_pack(at := occurred_at, id := request_id, told := country)) filter (where country is not null)
+        .told as country,
+    bool_and(is_bot) as is_bot,
 from user_acts
 group by date, user_id, business_id

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.models import definition
+from pipeline.product.scoring import score_definition
 from pipeline.settings import Settings
 
 DayFiles = dict[date | None, list[Path]]
@@ -25,8 +26,11 @@ INPUTS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "clickstream": (("acts", (-1, 0, 1)), ("requests", (-1, 0, 1))),
     "visits": (("acts", (-1, 0, 1)), ("requests", (0, 1))),
     "user_days": (("clickstream", (0,)),),
-    "feature_days": (("clickstream", (0,)),),
+    "feature_days": (("clickstream", (-1, 0, 1)),),
     "feature_usage": (("feature_days", (0,)),),
+    "funnel_acts": (("clickstream", (0, 1)),),
+    "friction": (("feature_days", (0,)),),
+    "paths": (("visits", (0,)), ("clickstream", (0, 1))),
 }
 WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
     "identifier_links": ("identifier_days", "users", "link_corrections"),
@@ -35,6 +39,15 @@ WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
     "user_lookup": ("user_businesses", "users", "businesses"),
     "search_terms": ("user_businesses", "users", "former_names"),
     "feature_adoption": ("feature_days",),
+    "active_users": ("user_days", "feature_days"),
+    "lifecycle": ("user_days", "feature_days"),
+    "stickiness": ("user_days", "feature_days"),
+    "retention": ("user_days", "feature_days"),
+    "feature_measures": ("user_days", "feature_days"),
+    "feature_staying": ("user_days", "feature_days"),
+    "feature_scores": ("feature_measures", "feature_staying"),
+    "funnels": ("funnel_acts",),
+    "segments": ("user_days", "feature_days"),
 }
 
 _WHICH = {"-1": "of the day before", "+0": "of the day", "+1": "of the day after"}
@@ -118,8 +131,9 @@ def ranges_to_refresh(state: State, until: date | None = None) -> list[tuple[dat
     last = until or today()
     tables = ("raw_requests", *INPUTS)
     known = {day for table in tables for day in state.files(table) if day is not None and day <= last}
-    # A request changes the acts of the next day and the day before, an act the visits of its neighbours.
-    reach = {"requests": 2, "acts": 1}
+    # A request changes the acts of the next day and the day before, an act the clickstream of its neighbours, and that
+    # what was done around the uses of features on its neighbours.
+    reach = {"requests": 3, "acts": 2, "clickstream": 1}
     wanted = {
         day + timedelta(days=offset)
         for table, days in find_stale(state, last).items()
@@ -148,6 +162,8 @@ def is_whole_stale(state: State, table: str) -> bool:
 
 def how_built(state: State, table: str) -> str:
     """Fingerprint how a table is made; empty for `requests`: its rows say it themselves, see `trail enrich`."""
+    if table == "feature_scores":
+        return score_definition(state.settings)
     return "" if table == "requests" else definition(table, state.settings)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -14,6 +15,7 @@ from pipeline.build.stale import INPUTS, fingerprint, how_built, is_whole_stale,
 from pipeline.models import stream_model
 from pipeline.people.directory import read_directory
 from pipeline.people.former_names import former_names
+from pipeline.product.scoring import score_features
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.warehouse import Run
@@ -27,7 +29,18 @@ _ORDER: dict[str, tuple[str, ...]] = {
     "user_days": ("user_id", "business_id"),
     "feature_days": ("feature", "business_id", "user_id", "visitor_id"),
     "feature_usage": ("business_id", "feature"),
+    "funnel_acts": ("user_id", "visitor_id", "occurred_at", "visit_id", "visit_seq", "funnel", "step"),
+    "friction": ("business_id", "feature"),
+    "paths": ("business_id", "from_route", "to_route"),
     "feature_adoption": ("feature", "business_id", "user_id"),
+    "active_users": ("scope", "feature", "business_id", "date"),
+    "lifecycle": ("unit", "scope", "feature", "business_id", "period_at"),
+    "stickiness": ("unit", "scope", "feature", "business_id", "period_at", "days"),
+    "retention": ("unit", "scope", "feature", "business_id", "cohort_at", "later"),
+    "segments": ("unit", "kind", "feature", "period_at", "segment"),
+    "funnels": ("funnel", "scope", "business_id", "step"),
+    "feature_measures": ("feature", "measure", "days", "scope", "business_id"),
+    "feature_staying": ("feature",),
     "identifier_links": ("identifier_kind", "identifier", "user_id", "method", "valid_from"),
     "same_visit_days": ("visitor_id", "user_id"),
     "user_links": ("identifier_kind", "identifier", "user_id", "method", "valid_from"),
@@ -102,15 +115,19 @@ def build_whole(run: Run, name: str) -> int:
     if not is_whole_stale(run, name):
         return _count(run, name)
     with run.connect() as connection:
-        path, rows = run.write_parts(
-            name, None, stream_model(connection, name, order_by=_ORDER[name], settings=run.settings)
-        )
+        path, rows = run.write_parts(name, None, _made(connection, name, run.settings))
     before = run.files(name).get(None, [])
     run.replace(name, _changed(run, name, None, path, rows))
     if name == "identifier_links":
         _touch_days(run, before)
     note_built(run, name, None, whole_fingerprint(run, name))
     return rows
+
+
+def _made(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> Iterable[pa.RecordBatch]:
+    if name == "feature_scores":
+        return score_features(connection, settings).to_batches()
+    return stream_model(connection, name, order_by=_ORDER[name], settings=settings)
 
 
 def build_directory(run: Run, settings: Settings) -> dict[str, int]:

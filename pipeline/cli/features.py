@@ -9,6 +9,7 @@ from typing import Any
 import click
 import duckdb
 
+from pipeline.cli.ranking import next_, rank
 from pipeline.cli.show import show_json, show_rows
 from pipeline.features import Catalogue, catalogue_of, read_catalogue
 from pipeline.features.coverage import DAYS, Period, feature_use, read_period, unclaimed
@@ -114,7 +115,11 @@ def _dated(period: Period) -> dict[str, Any]:
 
 def _told(catalogue: Catalogue) -> str:
     patterns = sum(len(feature.patterns) for feature in catalogue.features)
-    return f"{len(catalogue.features):,} features of {patterns:,} patterns, version {catalogue.version}"
+    funnels = f", {len(catalogue.funnels):,} funnels" if catalogue.funnels else ""
+    return f"{len(catalogue.features):,} features of {patterns:,} patterns{funnels}, version {catalogue.version}"
 
+
+for command in (rank, next_):
+    features.add_command(command)
 
 COMMANDS = [features]

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import duckdb
 
-from pipeline.cli import account, ask, audit, enrich, features, link, look, period, web, work
+from pipeline.cli import account, ask, audit, enrich, features, funnel, link, look, period, ranking, report, web, work
 from pipeline.formats import check_formats
 from pipeline.people.corrections import CorrectionError
 from pipeline.people.directory import DirectoryError
@@ -68,6 +68,6 @@ def main(ctx: click.Context, config: Path | None, debug: bool) -> None:
     ctx.obj = Context(config, debug)
 
 
-for room in (work, enrich, look, period, link, ask, features, web, audit, account):
+for room in (work, enrich, look, period, link, ask, features, funnel, ranking, report, web, audit, account):
     for command in room.COMMANDS:
         main.add_command(command)

@@ -20,8 +20,15 @@ def asked_scope(settings: Settings, business: str | None) -> duckdb.DuckDBPyConn
     Raises:
         click.ClickException: there is no such Business.
     """
-    if business is None:
-        return open_scope(settings)
+    return open_scope(settings, None if business is None else asked_businesses(settings, business))
+
+
+def asked_businesses(settings: Settings, business: str) -> list[str]:
+    """Give the ids of the Businesses that an id or name means; several may have one name.
+
+    Raises:
+        click.ClickException: there is none.
+    """
     with connect(settings) as connection:
         known = rows(
             connection,
@@ -32,4 +39,4 @@ def asked_scope(settings: Settings, business: str | None) -> duckdb.DuckDBPyConn
         )
     if not known:
         raise click.ClickException(f"there is no Business {plain(business)!r}")
-    return open_scope(settings, [row["business_id"] for row in known])
+    return [row["business_id"] for row in known]

@@ -1,4 +1,4 @@
-"""The team's features: what each is, which acts are its use, how much it is used, and what no feature claims.
+"""The team's features: what each is, which acts are its use, how much it is used, what none claims, and funnels.
 
 How an act came about does not belong here, nor what is shown of a feature.
 """
@@ -13,8 +13,10 @@ from pipeline.features.catalogue import (
     Feature,
     catalogue_of,
     feature_rules,
+    funnel_steps,
     read_catalogue,
 )
+from pipeline.features.funnels import Funnel
 from pipeline.features.patterns import Pattern
 
 __all__ = [
@@ -23,8 +25,10 @@ __all__ = [
     "Catalogue",
     "CatalogueError",
     "Feature",
+    "Funnel",
     "Pattern",
     "catalogue_of",
     "feature_rules",
+    "funnel_steps",
     "read_catalogue",
 ]

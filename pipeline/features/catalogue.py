@@ -1,7 +1,7 @@
-"""The feature catalogue: the file in which a team says what its features are, read and checked.
+"""The feature catalogue: the file in which a team says what its features and funnels are, read and checked.
 
 Here belongs what a feature is and which features an act is a use of. How much features are used is `coverage`; what one
-could be is `suggest`.
+could be is `suggest`; what a funnel may be is `funnels`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.features.funnels import FUNNEL_KEYS, Funnel, FunnelError, read_funnel, step_rows
 from pipeline.features.patterns import PATTERN_KEYS, RULE, Pattern, PatternError, read_pattern
 from pipeline.settings import SettingError, Settings
 
 _NAME = re.compile("[a-z][a-z0-9_-]{0,59}")
 _FEATURE_KEYS = ("title", "description", "owner", "patterns", "effort", "strategy")
+_TEXTS = ("title", "description", "owner", "strategy")
 _NUMBERS = {"status_from", "status_to"}
 _SCHEMA = pa.schema([(name, pa.int64() if name in _NUMBERS else pa.string()) for name in ("feature", *RULE)])
 _MOST_KEYS = 1 << 16
@@ -40,7 +42,7 @@ TOLD_BY = (
 
 
 class CatalogueError(SettingError):
-    """The catalogue cannot be used; the message names the file, the feature, the pattern and the key."""
+    """The catalogue cannot be used; the message names the file, the feature or funnel, the pattern and the key."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +69,19 @@ class Feature:
 
 
 class Catalogue:
-    """All features, and which of them an act is a use of.
+    """All features, which of them an act is a use of, and the funnels made of them.
 
     Attributes:
         features: in the order of the file.
+        funnels: in the order of the file.
         titles: what pages call each feature, by name.
         rules: the relation `feature_rules`, which SQL models join: a row for each feature and way to meet it, sorted.
         version: another one whenever some feature claims other acts, and only then.
     """
 
-    def __init__(self, features: Sequence[Feature]) -> None:
+    def __init__(self, features: Sequence[Feature], funnels: Sequence[Funnel] = ()) -> None:
         self.features = tuple(features)
+        self.funnels = tuple(funnels)
         self.titles = {feature.name: feature.title for feature in self.features}
         rows = {(feature.name, *row) for feature in features for pattern in feature.patterns for row in pattern.rows()}
         ordered = sorted(rows, key=lambda row: [repr(value) for value in row])
@@ -128,6 +132,11 @@ def feature_rules(settings: Settings) -> pa.Table:
     return catalogue_of(settings).rules
 
 
+def funnel_steps(settings: Settings) -> pa.Table:
+    """Give the catalogue's funnels as a relation that models join; see `step_rows`."""
+    return step_rows(catalogue_of(settings).funnels)
+
+
 def read_catalogue(path: Path) -> Catalogue:
     """Read a catalogue; as long as the file says the same, the same one is returned.
 
@@ -147,26 +156,48 @@ def _read(content: bytes, source: str) -> Catalogue:
         document = tomllib.loads(content.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(f"{source}: not valid TOML: {error}") from error
-    _check_keys(document, ("features",), source)
+    _check_keys(document, ("features", "funnels"), source)
     features = document.get("features")
     if not isinstance(features, dict) or not features:
         raise CatalogueError(f"{source}: names no feature; it must have a table for each, such as [features.notes]")
-    return Catalogue([_feature(name, said, source) for name, said in features.items()])
+    funnels = document.get("funnels", {})
+    if not isinstance(funnels, dict):
+        raise CatalogueError(f"{source}: funnels must be a table for each funnel, such as [funnels.onboarding]")
+    return Catalogue(
+        [_feature(name, said, source) for name, said in features.items()],
+        [_funnel(name, said, tuple(features), source) for name, said in funnels.items()],
+    )
 
 
-def _feature(name: str, said: Any, source: str) -> Feature:
-    where = f"{source}: feature {name!r}"
+def _funnel(name: str, said: Any, features: Sequence[str], source: str) -> Funnel:
+    where = f"{source}: funnel {name!r}"
+    _check_table(name, said, FUNNEL_KEYS, where)
+    if "description" not in said:
+        raise CatalogueError(f"{where}: description is absent; every funnel has one")
+    try:
+        return read_funnel(name, said, features)
+    except FunnelError as error:
+        raise CatalogueError(f"{where}: {error}") from error
+
+
+def _check_table(name: str, said: Any, known: Sequence[str], where: str) -> None:
+    """Check what features and funnels have alike: a name, keys that are known, and texts."""
     if not _NAME.fullmatch(name):
         raise CatalogueError(
             f"{where}: a name must be lower case letters, digits, - and _, begin with a letter and have at most 60; "
             "`title` may be any text"
         )
     if not isinstance(said, dict):
-        raise CatalogueError(f"{where} must be a table of {', '.join(_FEATURE_KEYS)}")
-    _check_keys(said, _FEATURE_KEYS, where)
-    for key in ("title", "description", "owner", "strategy"):
+        raise CatalogueError(f"{where} must be a table of {', '.join(known)}")
+    _check_keys(said, known, where)
+    for key in _TEXTS:
         if key in said and not (isinstance(said[key], str) and said[key].strip()):
             raise CatalogueError(f"{where}: {key} is {said[key]!r}; it must be a text")
+
+
+def _feature(name: str, said: Any, source: str) -> Feature:
+    where = f"{source}: feature {name!r}"
+    _check_table(name, said, _FEATURE_KEYS, where)
     for key in ("description", "owner", "patterns"):
         if key not in said:
             raise CatalogueError(f"{where}: {key} is absent; every feature has one")

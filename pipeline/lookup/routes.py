@@ -45,7 +45,7 @@ def slow_routes(connection: duckdb.DuckDBPyConnection, period: Period, limit: in
     Returns:
         Rows of `method, route, acts` (with a known duration), `median_ms, p95_ms, usual_acts, usual_median_ms,
         usual_p95_ms` (of the four weeks before; None where the route had no act then), `users, waited_s` (beyond the
-        usual median, in all acts). Routes with fewer than 20 acts are left out.
+        usual median, in all acts). Routes that got no slower, and those with fewer than 20 acts, are left out.
     """
     return rows(connection, _SLOW, period.parameters | _usual(period) | {"limit": limit})
 
@@ -129,6 +129,7 @@ select
     greatest(0, all_ms - acts * usual_median_ms) / 1000 as waited_s,
 from now
 left join usual on usual.method is not distinct from now.method and usual.route is not distinct from now.route
-order by greatest(0, p95_ms - coalesce(usual_p95_ms, 0)) * acts desc, now.route, now.method
+where p95_ms > coalesce(usual_p95_ms, 0)
+order by (p95_ms - coalesce(usual_p95_ms, 0)) * acts desc, now.route, now.method
 limit $limit
 """

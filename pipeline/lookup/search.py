@@ -53,7 +53,8 @@ def find_users(connection: duckdb.DuckDBPyConnection, query: str, limit: int = 2
         spelt += of_spellings
         parameters |= pieces
     met = [*known, _OF_ONE, _OF_SEVERAL] if spelt else known
-    query = _SEARCH.format(spelt=_union(spelt or [_NOTHING]), met=_union(met))
+    by_initials = _BY_INITIALS if initials else ""
+    query = _SEARCH.format(spelt=_union(spelt or [_NOTHING]), met=_union(met), by_initials=by_initials)
     used = set(re.findall(r"\$(\w+)", query))
     found = rows(connection, query, {name: value for name, value in parameters.items() if name in used})
     for user in found:
@@ -124,7 +125,6 @@ def _asks(place: int, word: str) -> tuple[list[str], list[str], dict[str, str]]:
     is_email = "@" in word
     wrong = _asked(word)["wrong"]
     pieces = {f"kept{place}_{number}": piece for number, piece in enumerate(_pieces(word, wrong))}
-    halves = {f"begun{place}_{number}": half for number, half in enumerate(_pieces(word, 1))}
     said = {
         "place": place,
         "begins": begins,
@@ -133,10 +133,9 @@ def _asks(place: int, word: str) -> tuple[list[str], list[str], dict[str, str]]:
         "kept": _LOCAL_NEAR.format(place=place)
         if is_email
         else " or ".join(f"contains(term, ${name})" for name in pieces),
-        "begun": " or ".join(f"contains(term, ${name})" for name in halves),
     }
     templates = [_NEAR, _WITHIN] + ([_BEGUN] if len(word) > 4 and not is_email else [])
-    return [_KNOWN.format(**said)], [template.format(**said) for template in templates], pieces | halves
+    return [_KNOWN.format(**said)], [template.format(**said) for template in templates], pieces
 
 
 def _why(met: list[dict[str, Any]]) -> str:
@@ -209,9 +208,12 @@ def searched(name: str, in_memory: bool) -> str:
 
 
 # A term's score falls from equal (1) over beginning alike, one letter wrong, in the middle, two wrong, to beginning
-# nearly alike. `letters` rules most terms out by a look at two numbers: one wrong letter takes away one kind of letter
-# and adds one. What is costly stands behind `then`, since the conditions of one `and` are tried in any order, and what
-# rules out stands by itself before it, so that the texts of what is ruled out are not read.
+# nearly alike; what begins so is left out below, since it is known with a better score. `letters` rules most terms out
+# by a look at two numbers: one wrong letter takes away one kind of letter and adds one. What can be left to the scan,
+# which then reads the other columns of what remains only, is conditions of one column each, of which one at most is
+# reckoned; they stand in a query of their own, or DuckDB tries them together with what is costly. That stands behind
+# `then`, since the conditions of one `and` are tried in any order, and names `letters` again, lest it go to the scan
+# for being of one column too.
 _KNOWN = """
 select '{place}' as place, $size{place} as weight, person, field, term,
     case when term = $word{place} then 1.0 else 0.85 + 0.1 * $size{place} / length(term) end as score
@@ -230,10 +232,10 @@ _NOTHING = "select null as number"
 _NEAR = """
 select '{place}' as place, $size{place} as weight, number, person, field, term, 0.9 - 0.1 * wrong as score
 from (
-    select number, person, field, class, term,
+    select number, person, field, term,
         case
-            when bit_count($letters{place} & ~letters) <= $wrong{place}
-                and bit_count(letters & ~$letters{place}) <= $wrong{place}
+            when bit_count($letters{place} & ~letters) + greatest(size - $local_size{place}, 0) <= $wrong{place}
+                and bit_count(letters & ~$letters{place}) + greatest($local_size{place} - size, 0) <= $wrong{place}
                 then case when {kept} then damerau_levenshtein(term, $word{place}) end
         end as wrong
     from (
@@ -241,7 +243,6 @@ from (
         where {classes}
             and size between $local_size{place} - $wrong{place} and $local_size{place} + $wrong{place}
             and bit_count($letters{place} & ~letters) <= $wrong{place}
-            and bit_count(letters & ~$letters{place}) <= $wrong{place}
     )
 )
 where wrong between 1 and $wrong{place}
@@ -250,9 +251,10 @@ _LOCAL_NEAR = "damerau_levenshtein(split_part(term, '@', 1), $local{place}) <= $
 _WITHIN = """
 select '{place}' as place, $size{place} as weight, number, person, field, term, 0.75 as score
 from (
-    select number, person, field, class, term,
+    select number, person, field, term,
         case
-            when $letters{place} & ~letters = 0 and length(term) > $size{place} then contains(term, $word{place})
+            when $letters{place} & ~letters = 0
+                then contains(term, $word{place}) and not starts_with(term, $word{place})
         end as is_within
     from (
         from spellings
@@ -261,13 +263,17 @@ from (
 )
 where is_within
 """
+# Of two texts as long as each other, one slip is another letter in one place or two that changed places.
 _BEGUN = """
 select '{place}' as place, $size{place} as weight, number, person, field, term, 0.65 as score
 from (
-    select number, person, field, class, term,
+    select number, person, field, term,
         case
-            when bit_count($letters{place} & ~letters) <= 1
-                then case when {begun} then damerau_levenshtein(left(term, $size{place}), $word{place}) end
+            when bit_count($letters{place} & ~letters) <= 1 and strlen(left(term, $size{place})) = strlen($word{place})
+                then case
+                    when hamming(left(term, $size{place}), $word{place}) <= 2
+                        then damerau_levenshtein(left(term, $size{place}), $word{place})
+                end
         end as wrong
     from (
         from spellings
@@ -275,11 +281,12 @@ from (
             and bit_count($letters{place} & ~letters) <= 1
     )
 )
-where wrong <= 1
+where wrong = 1
 """
 _WHOLE = """
 select 'whole' as place, null as weight, person, field, term, 1.0 as score from known_terms where term = $whole
 """
+# Users are ranked by few columns, and the rest is read of those who are told. People are in the order of their ids.
 _SEARCH = """
 with spelt as materialized ({spelt}),
 
@@ -301,14 +308,10 @@ by_user as (
 ),
 
 ranked as materialized (
-    select
-        people.* exclude (search_text),
-        by_user.score * (4 + len(
-            list_filter($initials::varchar[], lambda letter: contains(' ' || people.search_text, ' ' || letter))
-        )) / (4 + len($initials::varchar[])) as score
+    select by_user.person, people.last_seen_at, by_user.score{by_initials} as score
     from by_user
     inner join people on people.person = by_user.person
-    order by score desc, people.last_seen_at desc nulls last, people.user_id
+    order by score desc, people.last_seen_at desc nulls last, by_user.person
     limit $limit
 ),
 
@@ -319,8 +322,12 @@ told as (
     group by person
 )
 
-select ranked.* exclude (person), told.met
+select people.* exclude (person, search_text), ranked.score, told.met
 from ranked
 inner join told on told.person = ranked.person
-order by ranked.score desc, ranked.last_seen_at desc nulls last, ranked.user_id
+inner join people on people.person = ranked.person
+order by ranked.score desc, ranked.last_seen_at desc nulls last, ranked.person
 """
+_BY_INITIALS = """ * (4 + len(
+        list_filter($initials::varchar[], lambda letter: contains(' ' || people.search_text, ' ' || letter))
+    )) / (4 + len($initials::varchar[]))"""

@@ -6,12 +6,20 @@ or a room of `pipeline/`.
 
 from __future__ import annotations
 
+from pipeline.schemas.flow import FUNNEL_ACTS, FUNNELS
 from pipeline.schemas.lookup import (
     SEARCH_TERMS,
     USER_BUSINESSES,
     USER_DAYS,
     USER_LOOKUP,
 )
+from pipeline.schemas.loyalty import (
+    ACTIVE_USERS,
+    LIFECYCLE,
+    RETENTION,
+    STICKINESS,
+)
+from pipeline.schemas.paths import PATHS
 from pipeline.schemas.people import (
     ACTS,
     BUSINESSES,
@@ -28,6 +36,8 @@ from pipeline.schemas.product import (
     FEATURE_ADOPTION,
     FEATURE_DAYS,
     FEATURE_USAGE,
+    FRICTION,
+    SEGMENTS,
 )
 from pipeline.schemas.raw import (
     BLANK_LINES,
@@ -36,6 +46,11 @@ from pipeline.schemas.raw import (
     LANDING_FILES,
     RAW_REQUESTS,
     REJECTED_LINES,
+)
+from pipeline.schemas.scores import (
+    FEATURE_MEASURES,
+    FEATURE_SCORES,
+    FEATURE_STAYING,
 )
 from pipeline.schemas.use import (
     CLICKSTREAM,
@@ -75,5 +90,17 @@ TABLES: dict[str, Table] = {
         FEATURE_DAYS,
         FEATURE_USAGE,
         FEATURE_ADOPTION,
+        FRICTION,
+        PATHS,
+        SEGMENTS,
+        ACTIVE_USERS,
+        LIFECYCLE,
+        STICKINESS,
+        RETENTION,
+        FUNNEL_ACTS,
+        FUNNELS,
+        FEATURE_MEASURES,
+        FEATURE_STAYING,
+        FEATURE_SCORES,
     )
 }

@@ -22,6 +22,9 @@ USER_DAYS = declare(
         ("last_error_at", INSTANT, "last act with a status of 400 or more; null where none"),
         ("devices", pa.list_(TEXT), "browser on system, distinct, sorted"),
         ("identifiers", pa.list_(TEXT), "visitor_ids, distinct, sorted"),
+        ("device_type", TEXT, "of the day's first act that tells it; null where unknown"),
+        ("country", TEXT, "of the day's first act that tells it; null where unknown"),
+        ("is_bot", FLAG, "all acts that day are a bot's"),
     ],
     by_day=True,
 )

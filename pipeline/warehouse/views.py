@@ -78,6 +78,8 @@ def _sql_type(kind: pa.DataType) -> str:
         return _sql_type(kind.value_type)
     if pa.types.is_list(kind):
         return f"{_sql_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return f"struct({', '.join(f'{field.name} {_sql_type(field.type)}' for field in kind)})"
     return _TYPES[kind]
 
 

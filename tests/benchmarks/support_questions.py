@@ -267,7 +267,7 @@ support_questions.{}(Path(sys.argv[1]), *map(int, sys.argv[2:]))
 """
 
 
-_MAKE = """
+MAKE = """
 import sys
 from pathlib import Path
 from tests.benchmarks.support_year import make
@@ -291,7 +291,7 @@ def main() -> None:
         if not (folder / "questions.json").exists():
             folder.mkdir(parents=True, exist_ok=True)
             sizes = map(str, (asked.users, asked.requests, asked.days, asked.questions))
-            subprocess.run([sys.executable, "-c", _MAKE, str(folder), *sizes], check=True)
+            subprocess.run([sys.executable, "-c", MAKE, str(folder), *sizes], check=True)
         _print_sizes(folder)
         for tool in ("trail", *asked.peers):
             if tool == "chdb" and importlib.util.find_spec("chdb") is None:

@@ -33,9 +33,9 @@ from tests.lookup.misspellings import misspelt, people
 Numbers = npt.NDArray[Any]
 _FIRST = date(2025, 3, 1)
 _ACTS, _VISIT = 0.65, 12  # share of requests that are acts, and acts of a visit on average
-_THINGS = ("clients", "notes", "invoices", "bookings", "messages", "files", "tasks", "teams", "forms", "plans", "rooms")
-_ROUTES = [f"/{thing}{rest}" for thing in _THINGS for rest in ("", "/{id}", "/{id}/edit")]
-_ROUTES += [f"/api/{thing}/{{id}}" for thing in _THINGS]
+THINGS = ("clients", "notes", "invoices", "bookings", "messages", "files", "tasks", "teams", "forms", "plans", "rooms")
+_ROUTES = [f"/{thing}{rest}" for thing in THINGS for rest in ("", "/{id}", "/{id}/edit")]
+_ROUTES += [f"/api/{thing}/{{id}}" for thing in THINGS]
 _IDS = 500
 _PATHS = pa.array([route.replace("{id}", str(number)) for route in _ROUTES for number in range(_IDS)])
 _REFERRERS = pa.array([f"https://app.example.com{path}" for path in _PATHS.to_pylist()])
@@ -147,7 +147,7 @@ def _acts(chance: np.random.Generator, day: date, visits: dict[str, Any]) -> dic
     is_last = np.append(np.diff(visit) > 0, True)
     route = np.minimum(chance.zipf(1.3, count) - 1, 10**6) % len(_ROUTES)
     places = (route * _IDS + chance.integers(0, _IDS, count)).astype(np.int32)
-    is_api = route >= 3 * len(_THINGS)
+    is_api = route >= 3 * len(THINGS)
     drawn = chance.uniform(size=count)
     kind = np.where(is_api, 1, np.where(chance.uniform(size=count) < 0.03, 2, 0)).astype(np.int32)
     is_change, status = is_api & (drawn > 0.5), np.where(drawn < 0.005, 500, np.where(drawn < 0.02, 404, 200))

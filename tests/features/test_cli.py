@@ -73,7 +73,7 @@ def test_a_proposal_is_a_catalogue_that_leaves_out_little(demo: Demo, tmp_path: 
 
 
 def test_a_wrong_catalogue_is_one_line_with_its_place(demo: Demo, tmp_path: Path) -> None:
-    assert features(demo, "check").output.startswith("12 features of ")
+    assert features(demo, "check").output.startswith("12 features of 23 patterns, 2 funnels, version ")
     path = tmp_path / "features.toml"
     path.write_text('[features.a]\ndescription = "d"\nowner = "o"\npatterns = [{ route = "a" }]', encoding="utf-8")
     result = features(demo, "check", str(path))

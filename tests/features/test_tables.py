@@ -63,7 +63,7 @@ def test_another_catalogue_makes_all_days_anew_and_none_empties_them(tmp_path: P
     catalogue = tmp_path / "features.toml"
     catalogue.write_text(CATALOGUE, encoding="utf-8")
     house.settings = replace(house.settings, features=catalogue)
-    assert set(find_stale(StagedState(house.settings))) == {"feature_days"}
+    assert set(find_stale(StagedState(house.settings))) == {"feature_days", "funnel_acts"}
     house.run()
     assert house.rows("select date::varchar, feature, user_id, uses from feature_days") == [
         ("2026-03-02", "notes", "u1", 1)

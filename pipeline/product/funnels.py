@@ -1,0 +1,96 @@
+"""How many people or visits got how far through steps: the catalogue's funnels, asked of any features or patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import duckdb
+
+from pipeline.features import Catalogue, Feature, Funnel, catalogue_of
+from pipeline.features.funnels import FunnelError, read_per, read_steps, read_within, step_rows
+from pipeline.features.patterns import PATTERN_KEYS, PatternError, read_pattern
+from pipeline.models import ask_model, bare_select
+from pipeline.product.rows import QuestionError
+from pipeline.settings import Settings, load_settings
+
+Step = str | Mapping[str, Any]
+_ASKED = "asked"
+_EARLIEST, _LATEST = date(1, 1, 1), date(9999, 12, 31)
+
+
+def funnel(
+    connection: duckdb.DuckDBPyConnection,
+    steps: Sequence[Step],
+    per: str = "person",
+    within: str | None = "7 days",
+    business: str | None = None,
+    first: date | None = None,
+    last: date | None = None,
+    settings: Settings | None = None,
+) -> duckdb.DuckDBPyRelation:
+    """Tell how many people or visits got how far through steps, how long it took, and where others went instead.
+
+    Args:
+        connection: what `connect()` gives.
+        steps: two to ten, in order: names of the catalogue's features, or patterns as in the catalogue, such as
+            `{"route": "/login"}`. One may come again.
+        per: whose acts make one way through: a `person`'s or a `visit`'s.
+        within: the longest from the first step to the last, such as `7 days`; per visit None is as long as it takes.
+        business: acts in this Business only.
+        first: acts of this UTC day and later.
+        last: acts of this UTC day and earlier; what came next in a visit may be of the day after.
+        settings: those that name the catalogue; read as `connect()` does by default.
+
+    Returns:
+        As the table `funnels`, in order: a row for each step, whose `funnel` is `asked` and `feature` the step's name,
+        of scope `all`. Of a Business scope is `business`, and there is no row where nobody did any step in it.
+
+    Raises:
+        QuestionError: a step is no feature or pattern, or something else is not what it may be.
+    """
+    known = {feature.name: feature for feature in catalogue_of(settings or load_settings()).features}
+    named = [step if isinstance(step, str) else _feature(step) for step in steps]
+    known |= {step.name: step for step in named if isinstance(step, Feature)}
+    asked = _read([step if isinstance(step, str) else step.name for step in named], list(known), per, within)
+    given = {name: bare_select(name) for name in ("feature_keys", "funnel_acts")}
+    if business is not None:
+        given = {"clickstream": "select * from main.clickstream where business_id = $business", **given}
+    days = {"first_day": first or _EARLIEST, "last_day": last or _LATEST, "day_after": _day_after(last)}
+    # Of features that are no step here it need not be known which acts they claim.
+    references = {
+        "feature_rules": Catalogue([known[step] for step in asked.steps]).rules,
+        "funnel_steps": step_rows([asked]),
+    }
+    told = ask_model(connection, "funnels", {**days, "business": business}, Settings(), given, references, ["step"])
+    scope = duckdb.ConstantExpression("all" if business is None else "business")
+    return told.filter(duckdb.ColumnExpression("scope") == scope)
+
+
+def _read(steps: list[str], features: list[str], per: str, within: str | None) -> Funnel:
+    try:
+        return Funnel(_ASKED, _ASKED, _ASKED, read_steps(steps, features), read_within(within, read_per(per)), per)
+    except FunnelError as error:
+        raise QuestionError(str(error)) from error
+
+
+def _feature(step: Mapping[str, Any]) -> Feature:
+    """Make a pattern a feature of no catalogue, named after what it takes."""
+    for key in step:
+        if key not in PATTERN_KEYS:
+            raise QuestionError(f"step {dict(step)!r} has {key!r}; a pattern has {', '.join(PATTERN_KEYS)}")
+    try:
+        pattern = read_pattern(step)
+    except PatternError as error:
+        raise QuestionError(f"step {step!r}: {error}") from error
+    name = ", ".join(f"{key} {_listed(step[key])}" for key in PATTERN_KEYS if key in step)
+    return Feature(name, name, name, "", (pattern,))
+
+
+def _listed(said: Any) -> str:
+    return " or ".join(sorted(map(str, said))) if isinstance(said, list) else str(said)
+
+
+def _day_after(last: date | None) -> date:
+    return _LATEST if last in (None, _LATEST) else last + timedelta(days=1)

@@ -1,0 +1,31 @@
+"""The units of time in which use is counted: UTC days, weeks from Monday, months of the calendar.
+
+Which rows are counted does not belong here; that is each model's.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+# How many units after its first act a cohort is followed, and whether each Business has rows of its own: a cohort a day
+# of each of thousands of Businesses would be more rows than acts.
+_LATER = {"day": (30, False), "week": (26, True), "month": (24, True)}
+UNITS = tuple(_LATER)
+
+
+def units(*names: str) -> pa.Table:
+    """Give units as a relation that models join.
+
+    Args:
+        names: some of `UNITS`, for a question that somebody asks; without any, all as tables hold them.
+
+    Returns:
+        `unit`; `most_later`: for how many units a cohort is followed; `has_cohorts_of_each`: whether cohorts of each
+        Business are told.
+    """
+    rows = [
+        {"unit": name, "most_later": later, "has_cohorts_of_each": of_each or bool(names)}
+        for name, (later, of_each) in _LATER.items()
+        if name in (names or UNITS)
+    ]
+    return pa.Table.from_pylist(rows)
