@@ -33,7 +33,7 @@ def house(tmp_path: Path) -> House:
 
 
 def changed_house(folder: Path) -> House:
-    house = House(folder, geoip=folder / "places.mmdb")
+    house = House(folder, builds_all=True, geoip=folder / "places.mmdb")
     (folder / "trail.toml").write_text('landing = "landing"\nwarehouse = "warehouse"\ngeoip = "places.mmdb"\n')
     write_places(house, 100)
     house.deliver("web/a.log", days())

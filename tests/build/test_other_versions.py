@@ -23,7 +23,7 @@ LINES = b"".join((line("02T10:00:00", "k1"), line("02T10:05:00", "k1", "u1"), li
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
-    house = House(tmp_path / "kept")
+    house = House(tmp_path / "kept", builds_all=True)
     house.deliver("web/a.log", LINES)
     return house
 
@@ -54,7 +54,7 @@ def test_a_table_with_other_columns_is_made_anew(
     state = StagedState(house.settings)
     assert find_stale(state) or stale_whole(state)
     house.run()
-    fresh = House(tmp_path / "fresh")
+    fresh = House(tmp_path / "fresh", builds_all=True)
     fresh.deliver("web/a.log", LINES)
     fresh.run()
     assert house.tables() == fresh.tables()

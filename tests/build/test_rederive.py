@@ -51,7 +51,7 @@ def days() -> bytes:
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     """Three days, built and published."""
-    house = House(tmp_path, geoip=tmp_path / "places.mmdb")
+    house = House(tmp_path, builds_all=True, geoip=tmp_path / "places.mmdb")
     write_places(house, 100)
     house.deliver("web/a.log", days())
     house.run()
@@ -122,7 +122,7 @@ def test_another_geo_database_changes_just_the_rows_of_its_networks(house: House
 def test_what_comes_out_is_what_a_rebuild_gives(house: House, tmp_path: Path) -> None:
     write_places(house, 200, far="Lyon")
     derive_again(house)
-    new = House(tmp_path / "new", geoip=house.settings.geoip)
+    new = House(tmp_path / "new", builds_all=True, geoip=house.settings.geoip)
     new.deliver("web/a.log", days())
     new.run()
     assert without_version(house) == without_version(new)
@@ -196,7 +196,7 @@ def test_each_row_of_a_large_day_has_its_own_version(
         monkeypatch.setattr("pipeline.build.requests.PIECE_ROWS", 1000)
         monkeypatch.setattr("pipeline.enrich.requests.CHUNK_ROWS", 1500)
         monkeypatch.setattr("pipeline.enrich.requests._MOST_REMEMBERED_BYTES", 1)
-    house = House(tmp_path, geoip=tmp_path / "places.mmdb")
+    house = House(tmp_path, builds_all=True, geoip=tmp_path / "places.mmdb")
     write_places(house, 100)
     asked = range(6000)
     house.deliver(
@@ -220,7 +220,7 @@ def test_each_row_of_a_large_day_has_its_own_version(
 
 
 def test_rows_under_other_ids_are_new_and_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    house = House(tmp_path)
+    house = House(tmp_path, builds_all=True)
     house.deliver("web/a.log", 3 * line("02T10:00:00", "c1") + line("02T11:00:00", "c1"))
     house.run()
     monkeypatch.setattr("pipeline.build.request_ids._STEP", np.uint64(12345))

@@ -127,7 +127,7 @@ def test_only_a_way_per_visit_may_be_unbounded() -> None:
 
 
 def test_other_funnels_make_their_tables_anew_and_no_others(tmp_path: Path) -> None:
-    house = House(tmp_path)
+    house = House(tmp_path, builds_all=True)
     hide = line("03T00:00:00", "/trail/event?e=hide&v=abcd1234&a=60000&t=1&p=/clients").replace(b"GET", b"POST")
     lines = [line("02T23:59:00", "/clients"), hide, line("03T00:01:00", "/notes"), b""]
     house.deliver("web/a.log", b"\n".join(lines))

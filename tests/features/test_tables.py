@@ -56,7 +56,7 @@ def line(at: str, path: str) -> bytes:
 
 
 def test_another_catalogue_makes_all_days_anew_and_none_empties_them(tmp_path: Path) -> None:
-    house = House(tmp_path)
+    house = House(tmp_path, builds_all=True)
     house.deliver("web/a.log", b"\n".join([line("02T10:00:00", "/notes"), line("03T10:00:00", "/calendar"), b""]))
     house.run()
     assert house.rows("select count(*) from feature_days") == [(0,)]

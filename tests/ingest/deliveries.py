@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.build import BY_DAY, build_days, build_directory, build_requests, build_whole, find_stale, stale_days
 from pipeline.build.stale import WHOLE_INPUTS
 from pipeline.ingest import IngestReport, Progress, ingest
+from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.warehouse import connect, open_run
 
@@ -18,9 +19,15 @@ TABLES_OF_WHAT_HAPPENED = (
 
 
 class House:
-    """A landing folder and a warehouse."""
+    """A landing folder and a warehouse.
 
-    def __init__(self, folder: Path, **more: Any) -> None:
+    Attributes:
+        builds_all: whether a run builds the product team's tables too; left out where a test is not about them, since
+            there are many.
+    """
+
+    def __init__(self, folder: Path, builds_all: bool = False, **more: Any) -> None:
+        self.builds_all = builds_all
         self.landing = folder / "landing"
         self.landing.mkdir(parents=True, exist_ok=True)
         self.settings = Settings(**{"landing": self.landing, "warehouse": folder / "warehouse", **more})
@@ -40,17 +47,21 @@ class House:
         return report
 
     def run(self, progress: Progress | None = None) -> IngestReport:
-        """Read what is new, build all that is stale, publish."""
+        """Read what is new, build what is stale, publish."""
+        by_day, whole = (
+            [name for name in names if self.builds_all or TABLES[name].layer != "product"]
+            for names in (BY_DAY, WHOLE_INPUTS)
+        )
         with open_run(self.settings) as run:
             report = ingest(run, self.settings, progress)
             build_directory(run, self.settings)
-            while find_stale(run):
+            while find_stale(run).keys() & {"requests", *by_day}:
                 build_requests(run, self.settings, stale_days(run, "requests"))
                 build_days(run, "identifier_days", stale_days(run, "identifier_days"))
                 build_whole(run, "identifier_links")
-                for name in BY_DAY[1:]:
+                for name in by_day[1:]:
                     build_days(run, name, stale_days(run, name))
-            for name in WHOLE_INPUTS:
+            for name in whole:
                 build_whole(run, name)
             run.publish()
         return report

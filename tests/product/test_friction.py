@@ -269,7 +269,7 @@ def line(at: str, status: int) -> bytes:
 def test_a_late_line_reaches_what_was_done_before_midnight(tmp_path: Path) -> None:
     catalogue = tmp_path / "features.toml"
     catalogue.write_text(CATALOGUE, encoding="utf-8")
-    house = House(tmp_path, features=catalogue)
+    house = House(tmp_path, builds_all=True, features=catalogue)
     house.deliver("web/a.log", b"".join(line(f"{day:02}T23:59:58", 500) for day in range(1, 10)))
     house.run()
     told = "select date::varchar, abandoned, retries from feature_days where feature = 'plans' order by date"

@@ -96,7 +96,7 @@ def test_what_cannot_be_asked_is_one_line(demo: Demo, arguments: list[str], code
 
 
 def test_what_a_log_says_is_shown_plain_and_no_funnel_is_said_to_be_none(tmp_path: Path) -> None:
-    house = House(tmp_path)
+    house = House(tmp_path, builds_all=True)
     report = line("02T10:00:01", "/trail/event?e=%1B%5B31m&v=abcd1234&a=1&t=1&p=/a").replace(b"GET", b"POST")
     house.deliver("web/a.log", line("02T10:00:00", "/a") + b"\n" + report + b"\n")
     path, config = tmp_path / "features.toml", tmp_path / "trail.toml"

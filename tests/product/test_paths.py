@@ -160,7 +160,7 @@ def test_a_visit_is_whole_in_its_day_and_the_day_after() -> None:
         ("paths", "when route_before is distinct from route then 1 else 0", "when true then 1 else 0"),
         ("paths", "when route_before is distinct from route", "when route_before <> route"),
         ("paths", "min(at_utc) as at_utc", "max(at_utc) as at_utc"),
-        ("paths", "sum(engaged_s)", "max(engaged_s)"),
+        ("paths", "sum(cast(engaged_s as decimal(18, 6)))", "max(cast(engaged_s as decimal(18, 6)))"),
         ("paths", "            engaged_s\n        ) as seconds", "            null\n        ) as seconds"),
         ("paths", "median(seconds)", "avg(seconds)"),
         ("paths", "case when of_days.user_id is null then of_days.visitor_id end", "of_days.visitor_id"),

@@ -21,7 +21,7 @@ from pipeline.warehouse import connect
 from tests.conftest import Demo
 from tests.product.histories import FEATURES, FIRST, History, history, tables
 
-SEEDS = range(150)
+SEEDS = range(80)
 Scope = tuple[str, str | None, str | None]
 Rows = set[tuple[Any, ...]]
 

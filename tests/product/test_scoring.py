@@ -120,7 +120,7 @@ def expected_measures(user_days: Rows, feature_days: Rows) -> set[tuple[Any, ...
 
 def test_measures_equal_the_definitions(tmp_path: Path) -> None:
     told = settings(tmp_path, *FEATURES)
-    for seed in range(150):
+    for seed in range(80):
         user_days, feature_days = random_use(Random(seed))
         with tables(user_days=user_days, feature_days=feature_days) as connection:
             rows = run_model(connection, "feature_measures", settings=told).to_pylist()

@@ -23,7 +23,11 @@ A4_PX = 688  # the width of A4 without the page's margins, at 96 px an inch
 def folder(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pages of the demo's two weeks, of a few people and long words, and of nothing."""
     made = tmp_path_factory.mktemp("pages")
-    few = House(made / "few", features=catalogue(made, "A feature of a title that is as long as titles are ever made"))
+    few = House(
+        made / "few",
+        builds_all=True,
+        features=catalogue(made, "A feature of a title that is as long as titles are ever made"),
+    )
     week = Week(date(2026, 3, 9))
     few.deliver("web/a.log", lines([*week.before.days, *week.days], ["u1", "u2"]))
     few.deliver("web/b.log", lines(week.days, map(str, range(9)), f"/{'long' * 40}", status=500))
@@ -32,7 +36,7 @@ def folder(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("week", page_of(demo.settings)),
         ("first week", page_of(demo.settings, date(2026, 3, 8))),
         ("few people", page_of(few.settings)),
-        ("nothing", page_of(House(made / "nothing").settings)),
+        ("nothing", page_of(House(made / "nothing", builds_all=True).settings)),
     ):
         (made / f"{name}.html").write_text(page.text, encoding="utf-8")
     return made

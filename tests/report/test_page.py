@@ -22,7 +22,7 @@ HOSTILE = "<script>alert(1)</script><img src=http://evil.example/x onerror=alert
 
 def house_of(folder: Path, *files: bytes, **more: object) -> House:
     """Deliver what is given, with a line of nobody on the first and the last day, and run everything."""
-    house = House(folder, **more)
+    house = House(folder, builds_all=True, **more)
     ends = line(WEEK.before.first, None, "/", 20) + line(AFTER, None, "/")
     house.deliver("web/a.log", b"".join([*files, ends]))
     house.run()
@@ -124,7 +124,7 @@ def test_where_nobody_is_known_nobody_is_counted(tmp_path: Path, has_catalogue: 
 
 
 def test_before_a_week_is_whole_it_says_so_and_what_was_read(tmp_path: Path) -> None:
-    house = House(tmp_path)
+    house = House(tmp_path, builds_all=True)
     empty = page_of(house.settings)
     assert empty.headings[0] == (1, "No whole week yet")
     assert "No file was read yet." in empty.shown
@@ -154,7 +154,7 @@ def test_the_command_writes_the_week_that_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_one_line_and_keeps_the_one_before(tmp_path: Path) -> None:
-    house, config = House(tmp_path), tmp_path / "trail.toml"
+    house, config = House(tmp_path, builds_all=True), tmp_path / "trail.toml"
     for out, said in ((tmp_path / "no" / "week.html", "make it first"), (tmp_path, "is a folder; name a file in it")):
         done = report(house, config, "--out", str(out))
         assert done.exit_code == 1

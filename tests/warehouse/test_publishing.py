@@ -44,19 +44,23 @@ def one_row(table: Table, marker: str = "a") -> pa.Table:
     for field in table.file_schema:
         if field.name == "date" and table.is_by_day:
             continue
-        value: object = _VALUES.get(field.type)
-        if pa.types.is_string(field.type):
-            value = marker
-        elif pa.types.is_timestamp(field.type):
-            value = datetime(2026, 3, 2, 10, tzinfo=UTC)
-        elif pa.types.is_date(field.type):
-            value = DAY
-        elif pa.types.is_list(field.type):
-            value = [marker]
-        elif pa.types.is_binary(field.type):
-            value = b"a"
-        columns[field.name] = pa.array([value], field.type)
+        columns[field.name] = pa.array([value_of(field.type, marker)], field.type)
     return pa.table(columns)
+
+
+def value_of(kind: pa.DataType, marker: str) -> object:
+    """A value of a type, `marker` in every text."""
+    if pa.types.is_string(kind):
+        return marker
+    if pa.types.is_timestamp(kind):
+        return datetime(2026, 3, 2, 10, tzinfo=UTC)
+    if pa.types.is_date(kind):
+        return DAY
+    if pa.types.is_list(kind):
+        return [value_of(kind.value_type, marker)]
+    if pa.types.is_struct(kind):
+        return {field.name: value_of(field.type, marker) for field in kind}
+    return b"a" if pa.types.is_binary(kind) else _VALUES.get(kind)
 
 
 @pytest.mark.parametrize("table", list(TABLES.values()), ids=list(TABLES))
