@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from datetime import date, timedelta
+from math import hypot
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from pipeline.models import run_model
 from pipeline.product.candidates import candidates, matrix, scores
+from pipeline.product.intervals import difference_interval
 from pipeline.product.scoring import score_definition, score_features
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
@@ -140,7 +142,9 @@ def test_the_year_before_is_taken_out(tmp_path: Path) -> None:
     user_days.append(there(last - timedelta(500), "u1", "b1"))
     trend = scored(settings(tmp_path, "notes"), user_days, feature_days)["notes", "trend"]
     assert trend["value"] == pytest.approx((0.6 - 0.4) - (0.5 - 0.2))
-    assert trend["low"] < trend["value"] < trend["high"]
+    now, then = difference_interval(60, 100, 40, 100), difference_interval(50, 100, 20, 100)
+    assert trend["value"] - trend["low"] == pytest.approx(hypot(0.2 - now[0], then[1] - 0.3))
+    assert trend["high"] - trend["value"] == pytest.approx(hypot(now[1] - 0.2, 0.3 - then[0]))
     assert trend["note"] == "the change of the same weeks a year before taken out"
     without = [row for row in user_days if row["date"] > last - timedelta(100)]
     only = scored(settings(tmp_path, "notes"), without, feature_days)["notes", "trend"]
@@ -345,3 +349,70 @@ def test_the_order_of_rows_changes_no_digit() -> None:
         with tables(user_days=user_days, feature_days=random.sample(one, len(one))) as connection:
             found.append(run_model(connection, "feature_staying").to_pylist())
     assert found[0] == found[1] == found[2]
+
+
+def test_frequency_is_in_days_a_week(tmp_path: Path) -> None:
+    days = [FIRST + timedelta(number) for number in range(56)]
+    user_days = [there(day, f"u{number}", f"b{number % 4}") for day in days for number in range(8)]
+    feature_days = [use(day, f"u{number}", f"b{number % 4}", "notes") for day in days[-8:] for number in range(8)]
+    found = scored(settings(tmp_path, "notes"), user_days, feature_days)["notes", "frequency"]
+    assert (found["value"], found["low"], found["high"], found["of_people"]) == (2, 2, 2, 8)
+
+
+def told_as(**measures: tuple[float, float, float]) -> Rows:
+    """Rows of scores of a feature: value, low and high by measure; what is not said is unknown."""
+    names = ("score", "reach", "frequency", "friction", "trend", "staying", "rice")
+    counts = {"people": 30, "of_people": 100}
+    return [
+        {"feature": "notes", "measure": name}
+        | dict(zip(("value", "low", "high"), measures.get(name, (None,) * 3), strict=True))
+        | counts
+        for name in names
+    ]
+
+
+OF_OTHERS = {"value": 0.05, "low": 0.02, "high": 0.09, "people": 5, "of_people": 100}
+USUAL = [{"feature": name, "measure": "friction"} | OF_OTHERS for name in "ab"]
+
+
+@pytest.mark.parametrize(
+    ("measures", "kind"),
+    [
+        ({"friction": (0.3, 0.2, 0.4)}, "fix"),
+        ({"friction": (0.08, 0.04, 0.12)}, None),
+        ({"staying": (0.1, 0.02, 0.2), "reach": (0.3, 0.2, 0.4)}, "promote"),
+        ({"staying": (0.1, -0.02, 0.2), "reach": (0.3, 0.2, 0.4)}, None),
+        ({"staying": (0.1, 0.02, 0.2), "reach": (0.5, 0.4, 0.6)}, None),
+        ({"reach": (0.03, 0.02, 0.04)}, "retire"),
+        ({"reach": (0.04, 0.03, 0.06)}, None),
+        ({"reach": (0.03, 0.02, 0.04), "trend": (0.02, 0.01, 0.03)}, None),
+        ({"reach": (0.03, 0.02, 0.04), "staying": (0.02, 0.01, 0.03)}, "promote"),
+    ],
+)
+def test_only_what_is_sure_is_proposed(measures: dict[str, tuple[float, float, float]], kind: str | None) -> None:
+    others = [
+        row | {"measure": name} | ({} if name == "friction" else {"value": None})
+        for row in USUAL
+        for name in ("score", "reach", "frequency", "friction", "trend", "staying", "rice")
+    ]
+    with tables(feature_scores=[*told_as(**measures), *others]) as connection:
+        found = candidates(connection).to_arrow_table().to_pylist()
+    assert [(row["kind"], row["feature"]) for row in found if row["feature"] == "notes"] == (
+        [(kind, "notes")] if kind else []
+    )
+
+
+def test_a_place_is_sure_or_unclear() -> None:
+    scores_of = {"frequency": (2.0, 1.9, 2.1)}
+    rows = [
+        row | {"feature": name}
+        for name, reach in (("few", (0.1, 0.05, 0.15)), ("middle", (0.3, 0.2, 0.4)), ("many", (0.6, 0.5, 0.7)))
+        for row in told_as(reach=reach, **scores_of)
+    ]
+    with tables(feature_scores=rows) as connection:
+        found = {row[0]: row[1] for row in matrix(connection).fetchall()}
+    assert found == {"few": "unclear", "middle": "unclear", "many": "unclear"}, "as often as the middle, within chance"
+    rows = [row | {"low": 2.0, "high": 2.0} if row["measure"] == "frequency" else row for row in rows]
+    with tables(feature_scores=rows) as connection:
+        found = {row[0]: row[1] for row in matrix(connection).fetchall()}
+    assert found == {"few": "niche", "middle": "unclear", "many": "core"}
