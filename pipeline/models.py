@@ -116,9 +116,10 @@ def stream_model(
     last: date | None = None,
     order_by: Sequence[str] = (),
     settings: Settings | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Run a model and give its rows in batches, in the order of some columns; other arguments as `run_model`."""
-    asked = ask_model(connection, name, _days(first, last), settings or Settings(), order_by=order_by)
+    """Run a model and give its rows in batches, in the order of some columns; other arguments as `ask_model`."""
+    asked = ask_model(connection, name, _days(first, last), settings or Settings(), given, order_by=order_by)
     schema = _schema(name)
     for batch in asked.to_arrow_reader(100_000):
         yield pa.RecordBatch.from_arrays(
@@ -148,7 +149,8 @@ def ask_model(
         order_by: columns.
 
     Returns:
-        The columns of the table, as the model makes them. Nothing is computed before it is read.
+        The columns of the table, as the model makes them; of a step between tables, all of it. Nothing is computed
+        before it is read.
     """
     steps = [load_model(step) for step in (*_steps(name), name)]
     inputs = {table for step in steps for table in step.inputs}
@@ -158,7 +160,7 @@ def ask_model(
     named |= given or {}
     shared = {step.name: _bare(step.sql) for step in steps if step.name not in named}
     ctes = ",\n".join(f"{table} as ({select})" for table, select in (named | shared).items())
-    columns = ", ".join(f'"{field.name}"' for field in _schema(name))
+    columns = ", ".join(f'"{field.name}"' for field in _schema(name)) if name in TABLES else "*"
     order = f"\norder by {', '.join(order_by)}" if order_by else ""
     statement = f"with {ctes}\nselect {columns} from {name}{order}"
     known = {**parameters, **settings_read(name, settings)}

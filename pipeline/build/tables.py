@@ -15,6 +15,7 @@ from pipeline.build.stale import INPUTS, fingerprint, how_built, is_whole_stale,
 from pipeline.models import stream_model
 from pipeline.people.directory import read_directory
 from pipeline.people.former_names import former_names
+from pipeline.product.funnels import keep_ways
 from pipeline.product.scoring import score_features
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
@@ -127,7 +128,8 @@ def build_whole(run: Run, name: str) -> int:
 def _made(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> Iterable[pa.RecordBatch]:
     if name == "feature_scores":
         return score_features(connection, settings).to_batches()
-    return stream_model(connection, name, order_by=_ORDER[name], settings=settings)
+    given = keep_ways(connection, settings) if name == "funnels" else None
+    return stream_model(connection, name, order_by=_ORDER[name], settings=settings, given=given)
 
 
 def build_directory(run: Run, settings: Settings) -> dict[str, int]:

@@ -17,6 +17,8 @@ from pipeline.settings import Settings, load_settings
 
 Step = str | Mapping[str, Any]
 _ASKED = "asked"
+_KEPT = "funnel_ways_kept"
+_ACTS_AT_ONCE = 200_000
 _EARLIEST, _LATEST = date(1, 1, 1), date(9999, 12, 31)
 
 
@@ -66,6 +68,29 @@ def funnel(
     told = ask_model(connection, "funnels", {**days, "business": business}, Settings(), given, references, ["step"])
     scope = duckdb.ConstantExpression("all" if business is None else "business")
     return told.filter(duckdb.ColumnExpression("scope") == scope)
+
+
+def keep_ways(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, acts_at_once: int = _ACTS_AT_ONCE
+) -> dict[str, str]:
+    """Make the step `funnel_ways` for some people after others, so that memory is bounded by acts at once, not by all.
+
+    Args:
+        connection: with `funnel_acts` as a view or table; a table of the ways stays on it.
+        settings: those that name the catalogue.
+        acts_at_once: about how many acts may be looked at together.
+
+    Returns:
+        What stands for `funnel_ways` where `funnels` is asked.
+    """
+    ((acts,),) = connection.sql("select count(*) from main.funnel_acts").fetchall()
+    parts = acts // acts_at_once + 1
+    # A visit is one person's, so that it is in one part whatever the funnel counts.
+    some = "select * from main.funnel_acts where hash(coalesce(user_id, visitor_id)) % $parts = $part"
+    for part in range(parts):
+        ways = ask_model(connection, "funnel_ways", {"parts": parts, "part": part}, settings, {"funnel_acts": some})
+        ways.insert_into(_KEPT) if part else ways.create(_KEPT)
+    return {"funnel_ways": f"from main.{_KEPT}"}
 
 
 def _read(steps: list[str], features: list[str], per: str, within: str | None) -> Funnel:

@@ -13,8 +13,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pipeline.models import run_model
+from pipeline.models import run_model, stream_model
 from pipeline.product import funnel
+from pipeline.product.funnels import keep_ways
 from pipeline.product.rows import QuestionError
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
@@ -38,7 +39,9 @@ class Asked:
         days = [run_model(connection, "funnel_acts", day, day, self.settings) for day in {act["date"] for act in given}]
         connection.register("funnel_acts_given", pa.concat_tables(days))
         connection.execute("create or replace view funnel_acts as from funnel_acts_given")
-        self.funnels = run_model(connection, "funnels", settings=self.settings).to_pylist()
+        ways = keep_ways(connection, self.settings, acts_at_once=3)  # as a run makes them, in many parts
+        made = stream_model(connection, "funnels", settings=self.settings, given=ways)
+        self.funnels = [row for batch in made for row in batch.to_pylist()]
 
     def table(self, name: str, business: str | None) -> list[Row]:
         """Rows of the table of a funnel in all Businesses (empty) or one, in order."""
