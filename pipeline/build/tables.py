@@ -128,7 +128,7 @@ def build_whole(run: Run, name: str) -> int:
 def _made(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> Iterable[pa.RecordBatch]:
     if name == "feature_scores":
         return score_features(connection, settings).to_batches()
-    given = keep_ways(connection, settings) if name == "funnels" else None
+    given = keep_ways(connection, "funnel_ways_kept", settings) if name == "funnels" else None
     return stream_model(connection, name, order_by=_ORDER[name], settings=settings, given=given)
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
+from secrets import token_hex
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from pipeline.features import Catalogue, Feature, Funnel, catalogue_of
 from pipeline.features.funnels import FunnelError, read_per, read_steps, read_within, step_rows
 from pipeline.features.patterns import PATTERN_KEYS, PatternError, read_pattern
-from pipeline.models import ask_model, bare_select
+from pipeline.models import ask_model
 from pipeline.product.rows import QuestionError
 from pipeline.settings import Settings, load_settings
 
 Step = str | Mapping[str, Any]
 _ASKED = "asked"
-_KEPT = "funnel_ways_kept"
 _ACTS_AT_ONCE = 200_000
 _EARLIEST, _LATEST = date(1, 1, 1), date(9999, 12, 31)
 
@@ -56,41 +58,67 @@ def funnel(
     named = [step if isinstance(step, str) else _feature(step) for step in steps]
     known |= {step.name: step for step in named if isinstance(step, Feature)}
     asked = _read([step if isinstance(step, str) else step.name for step in named], list(known), per, within)
-    given = {name: bare_select(name) for name in ("feature_keys", "funnel_acts")}
-    if business is not None:
-        given = {"clickstream": "select * from main.clickstream where business_id = $business", **given}
+    only = (
+        {"clickstream": "select * from main.clickstream where business_id = $business"} if business is not None else {}
+    )
     days = {"first_day": first or _EARLIEST, "last_day": last or _LATEST, "day_after": _day_after(last)}
     # Of features that are no step here it need not be known which acts they claim.
     references = {
         "feature_rules": Catalogue([known[step] for step in asked.steps]).rules,
         "funnel_steps": step_rows([asked]),
     }
-    told = ask_model(connection, "funnels", {**days, "business": business}, Settings(), given, references, ["step"])
     scope = duckdb.ConstantExpression("all" if business is None else "business")
-    return told.filter(duckdb.ColumnExpression("scope") == scope)
+    with _kept(connection, "funnel_acts") as acts, _kept(connection, "funnel_ways") as ways:
+        ask_model(connection, "funnel_acts", {**days, "business": business}, Settings(), only, references).create(acts)
+        given = keep_ways(connection, ways, Settings(), references, f"main.{acts}")
+        told = ask_model(connection, "funnels", {}, Settings(), given, references, ["step"])
+        rows = told.filter(duckdb.ColumnExpression("scope") == scope).to_arrow_table()
+    return connection.from_arrow(rows)
+
+
+@contextmanager
+def _kept(connection: duckdb.DuckDBPyConnection, of: str) -> Iterator[str]:
+    """Name a table as no other is named, since several questions may be asked at once; drop it in the end."""
+    name = f"{of}_{token_hex(8)}"
+    try:
+        yield name
+    finally:
+        connection.execute(f"drop table if exists {name}")
 
 
 def keep_ways(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, acts_at_once: int = _ACTS_AT_ONCE
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    settings: Settings,
+    references: Mapping[str, pa.Table] | None = None,
+    acts: str = "main.funnel_acts",
+    acts_at_once: int = _ACTS_AT_ONCE,
 ) -> dict[str, str]:
     """Make the step `funnel_ways` for some people after others, so that memory is bounded by acts at once, not by all.
 
     Args:
-        connection: with `funnel_acts` as a view or table; a table of the ways stays on it.
+        connection: with the acts as a view or table.
+        name: of the table that is made, and stays on the connection.
         settings: those that name the catalogue.
+        references: rows in place of those that the catalogue gives, as for `ask_model`.
+        acts: what holds rows of `funnel_acts`.
         acts_at_once: about how many acts may be looked at together.
 
     Returns:
-        What stands for `funnel_ways` where `funnels` is asked.
+        What stands for `funnel_ways` and `funnel_acts` where `funnels` is asked.
     """
-    ((acts,),) = connection.sql("select count(*) from main.funnel_acts").fetchall()
-    parts = acts // acts_at_once + 1
+    ((count,),) = connection.sql(f"select count(*) from {acts}").fetchall()  # noqa: S608 our own names
+    parts = count // acts_at_once + 1
     # A visit is one person's, so that it is in one part whatever the funnel counts.
-    some = "select * from main.funnel_acts where hash(coalesce(user_id, visitor_id)) % $parts = $part"
+    some = f"select * from {acts} where hash(coalesce(user_id, visitor_id)) % $parts = $part"  # noqa: S608 our own names
     for part in range(parts):
-        ways = ask_model(connection, "funnel_ways", {"parts": parts, "part": part}, settings, {"funnel_acts": some})
-        ways.insert_into(_KEPT) if part else ways.create(_KEPT)
-    return {"funnel_ways": f"from main.{_KEPT}"}
+        asked = {"parts": parts, "part": part}
+        ways = ask_model(connection, "funnel_ways", asked, settings, {"funnel_acts": some}, references)
+        if part:
+            ways.insert_into(name)
+        else:
+            ways.create(name)
+    return {"funnel_ways": f"from main.{name}", "funnel_acts": f"from {acts}"}
 
 
 def _read(steps: list[str], features: list[str], per: str, within: str | None) -> Funnel:

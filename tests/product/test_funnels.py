@@ -39,7 +39,7 @@ class Asked:
         days = [run_model(connection, "funnel_acts", day, day, self.settings) for day in {act["date"] for act in given}]
         connection.register("funnel_acts_given", pa.concat_tables(days))
         connection.execute("create or replace view funnel_acts as from funnel_acts_given")
-        ways = keep_ways(connection, self.settings, acts_at_once=3)  # as a run makes them, in many parts
+        ways = keep_ways(connection, "kept", self.settings, acts_at_once=3)  # as a run makes them, in many parts
         made = stream_model(connection, "funnels", settings=self.settings, given=ways)
         self.funnels = [row for batch in made for row in batch.to_pylist()]
 
