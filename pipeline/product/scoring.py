@@ -21,7 +21,11 @@ from pipeline.settings import Settings
 
 FEWEST_USERS, FEWEST_BUSINESSES = 5, 3
 # In an order, since the last digit of a mean depends on it.
-_COUNTED = "from feature_measures where scope <> 'without' order by feature, measure, scope, business_id, days"
+_COUNTED = """
+from feature_measures
+where scope = 'all' or (scope = 'business' and measure = 'habit')
+order by feature, measure, scope, business_id, days
+"""
 VERSION = 1  # another one whenever the same counts give other scores
 IMPACT = {"grow": 2.0, "keep": 1.0, "retire": 0.25}  # of a strategy, on RICE's own scale from 0.25 to 3
 _CONFIDENCE = ((0.1, 1.0), (0.25, 0.8))  # of a reach whose interval is so much of it on either side; else half
@@ -60,9 +64,11 @@ def score_features(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
         Rows of the table `feature_scores`.
     """
     features = catalogue_of(settings).features
-    measures = _rows(connection, _COUNTED)
+    measures: dict[str, list[Row]] = {}
+    for row in _rows(connection, _COUNTED):
+        measures.setdefault(row["feature"], []).append(row)
     staying = {row["feature"]: row for row in _rows(connection, "from feature_staying")}
-    counts = {one.name: _counts(one.name, measures, staying.get(one.name)) for one in features}
+    counts = {one.name: _counts(measures.get(one.name, []), staying.get(one.name)) for one in features}
     rows = [_named(one.name, *row) for one in features for row in _measured(one, counts[one.name])]
     for measure in ("score", "score_by_business"):
         _rank([row for row in rows if row["measure"] == measure and row["value"] is not None])
@@ -81,10 +87,9 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
     return found
 
 
-def _counts(feature: str, measures: Sequence[Row], staying: Row | None) -> Counts:
-    own = [row for row in measures if row["feature"] == feature]
+def _counts(own: Sequence[Row], staying: Row | None) -> Counts:
     whole = {row["measure"]: (row["people"], row["of_people"]) for row in own if row["scope"] == "all"}
-    habits = [row for row in own if row["scope"] == "business" and row["measure"] == "habit"]
+    habits = [row for row in own if row["scope"] == "business"]
     return Counts(
         of=whole,
         days={row["days"]: row["people"] for row in own if row["measure"] == "days"},
