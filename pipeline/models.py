@@ -20,13 +20,14 @@ from pipeline.channels import channel_rules
 from pipeline.features import feature_rules, funnel_steps
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
-from pipeline.units import units
+from pipeline.units import scopes, units
 
 # Relations that are no tables: what the project brings itself, and what a file that the settings name says.
 REFERENCES: Mapping[str, Callable[[Settings], pa.Table]] = {
     "channel_rules": lambda _: channel_rules(),
     "feature_rules": feature_rules,
     "funnel_steps": funnel_steps,
+    "scopes": lambda _: scopes(),
     "units": lambda _: units(),
 }
 SQL_FOLDER = Path(__file__).resolve().parents[1] / "sql"

@@ -1,4 +1,4 @@
-"""The units of time in which use is counted: UTC days, weeks from Monday, months of the calendar.
+"""In what use is counted: UTC days, weeks from Monday, months of the calendar; of all together or of each Business.
 
 Which rows are counted does not belong here; that is each model's.
 """
@@ -11,6 +11,7 @@ import pyarrow as pa
 # of each of thousands of Businesses would be more rows than acts.
 _LATER = {"day": (30, False), "week": (26, True), "month": (24, True)}
 UNITS = tuple(_LATER)
+SCOPES = ("all", "business")
 
 
 def units(*names: str) -> pa.Table:
@@ -29,3 +30,15 @@ def units(*names: str) -> pa.Table:
         if name in (names or UNITS)
     ]
     return pa.Table.from_pylist(rows)
+
+
+def scopes(*names: str) -> pa.Table:
+    """Give scopes as a relation that models join.
+
+    Args:
+        names: some of `SCOPES`, for a question that somebody asks; without any, all as tables hold them.
+
+    Returns:
+        `scope`: whether what is counted is done anywhere, or in a Business.
+    """
+    return pa.table({"scope": list(names or SCOPES)})

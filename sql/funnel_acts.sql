@@ -1,30 +1,12 @@
 -- funnel_acts: acts that are a step of a funnel, and what came next in their visit; people only, no bots.
 -- grain: one row per act of the days and step of a funnel that it is
 -- key: request_id, funnel, step
--- inputs: clickstream, feature_keys, funnel_steps
+-- inputs: clickstream, step_acts
 -- What came next is whatever the visit went on with, be it an error or of the day after, but for what a page does by
 -- itself: reports of how long it was looked at (hide, show, still), and reads of an API that a page asked for (they name
 -- it as referrer) and that succeeded.
 
 with
-
-step_acts as (
-    select
-        clickstream.*,
-        funnel_steps.funnel,
-        funnel_steps.step,
-    from clickstream
-    inner join feature_keys
-        on feature_keys.method is not distinct from clickstream.method
-        and feature_keys.host is not distinct from clickstream.host
-        and feature_keys.route is not distinct from clickstream.route
-        and feature_keys.event is not distinct from clickstream.event
-        and feature_keys.event_label is not distinct from clickstream.event_label
-        and feature_keys.status is not distinct from clickstream.status
-    inner join funnel_steps on funnel_steps.feature = feature_keys.feature
-    where clickstream.date between $first_day and $last_day
-        and not clickstream.is_bot
-),
 
 acts_of_visits as (
     select
@@ -58,17 +40,7 @@ followed as (
 )
 
 select
-    step_acts.date,
-    step_acts.funnel,
-    step_acts.step,
-    step_acts.business_id,
-    step_acts.user_id,
-    case when step_acts.user_id is null then step_acts.visitor_id end as visitor_id,
-    step_acts.visit_id,
-    step_acts.visit_seq,
-    step_acts.occurred_at,
-    step_acts.request_id,
-    step_acts.status,
+    step_acts.*,
     followed.next_done.at as next_at,
     followed.next_done.route as next_route,
     followed.next_done.event as next_event,

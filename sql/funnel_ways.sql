@@ -1,27 +1,19 @@
 -- funnel_ways: how far each person (or visit) got through each funnel and when: not a table, but what funnels count.
 -- grain: one row per funnel, scope, Business and person or visit that did a first step
 -- key: who
--- inputs: funnel_acts, funnel_steps
+-- inputs: funnel_acts, funnel_steps, scopes
 -- Nobody's way depends on others', so that it can be made for some people after others, in bounded memory.
 -- A way through is a chain of acts of one person (or visit), one after the other, which meet the steps in order from the
 -- first on. No act is two steps of it, and from its first act to its last it takes no longer than the funnel's `within`,
 -- the end included. Somebody reached a step where any of their chains ends there: a later start may succeed where the
 -- first fails. Acts are ordered by instant, visit and place in it. Of a Business only acts in it count, of all any.
 -- Times are those of one chain: it ends where the furthest step was first reached; of such chains it began last; of these
--- it came soonest to each next step. What came instead is what the visit went on with after the last act that reached the
--- furthest step: of repeated attempts the final one tells.
+-- it came soonest to each next step. The last act that reached the furthest step tells where they went instead: of
+-- repeated attempts the final one.
 
 with recursive
 
-scopes as (
-    select 'all' as scope
-
-    union all
-
-    select 'business' as scope
-),
-
-step_acts as (
+counted_acts as (
     select
         struct_pack(
             scope := scopes.scope,
@@ -36,76 +28,116 @@ step_acts as (
         epoch_us(funnel_acts.occurred_at) as at_us,
         funnel_acts.visit_id,
         funnel_acts.visit_seq,
-        struct_pack(
-            what := case
-                when funnel_acts.next_at is null then 'ended'
-                else coalesce('event ' || funnel_acts.next_event, funnel_acts.next_route, 'unknown')
-            end,
-            is_error := coalesce(funnel_acts.status >= 400, false)
-        ) as left_by,
+        funnel_acts.request_id,
     from funnel_acts
     inner join funnel_steps on funnel_steps.funnel = funnel_acts.funnel and funnel_steps.step = funnel_acts.step
     cross join scopes
 ),
 
--- Of the chains that end with an act only the best is kept: where it takes too long, all do. `way` is when it began and,
--- by step, how long it took to there, as negative numbers: the greatest began last and came soonest to what is between.
+beginners as (
+    select
+        who,
+        row_number() over (order by who) as number,
+    from (
+        select distinct who
+        from counted_acts
+        where step = 1
+    )
+),
+
+-- Numbers stand for who and for the order of their acts, since they are compared again at each step.
+placed as (
+    select
+        beginners.number,
+        counted_acts.step,
+        counted_acts.within_us,
+        counted_acts.at_us,
+        counted_acts.request_id,
+        dense_rank() over (
+            partition by beginners.number
+            order by counted_acts.at_us, counted_acts.visit_id, counted_acts.visit_seq
+        ) as place,
+    from counted_acts
+    inner join beginners on beginners.who is not distinct from counted_acts.who
+),
+
+-- Of the chains that end with an act only the best is kept: where it takes too long, all do. What begins later ends no
+-- earlier, so that of the acts reached before another the last began last, and of those that began with it the first
+-- came soonest. `to_step_us` is how long it took to each step.
 reached as (
     select
-        *,
-        struct_pack(start_us := at_us, to_step_us := [cast(0 as bigint)]) as way,
-    from step_acts
+        number,
+        step,
+        place,
+        at_us as start_us,
+        [cast(0 as bigint)] as to_step_us,
+    from placed
     where step = 1
 
     union all
 
     select
-        * exclude (way, best),
-        struct_pack(
-            start_us := best.start_us,
-            to_step_us := list_append(best.to_step_us, best.start_us - at_us)
-        ) as way,
+        number,
+        step,
+        place,
+        soonest.start_us,
+        list_append(soonest.to_step_us, at_us - soonest.start_us) as to_step_us,
     from (
-        -- An act that meets both steps is tried as the later one first, before it counts as the earlier one.
+        -- An act that meets both steps is no next step of itself: it comes before what it reached.
         select
             *,
-            max(way) over (
-                partition by who
-                order by at_us, visit_id, visit_seq, step desc
-                rows between unbounded preceding and 1 preceding
-            ) as best,
+            last_value(began ignore nulls) over (
+                partition by number
+                order by place, began is not null
+                rows between unbounded preceding and current row
+            ) as soonest,
         from (
-            select *
-            from reached
+            select
+                number,
+                step,
+                place,
+                at_us,
+                within_us,
+                null as began,
+            from placed
+            where step = (select max(step) + 1 from reached)
 
             union all
 
             select
-                *,
-                null as way,
-            from step_acts
-            where step = (select max(step) + 1 from reached)
+                number,
+                null as step,
+                min(place) as place,
+                null as at_us,
+                null as within_us,
+                struct_pack(start_us := start_us, to_step_us := arg_min(to_step_us, place)) as began,
+            from reached
+            group by number, start_us
         )
     )
-    where way is null
-        and best is not null
-        and (within_us is null or at_us - best.start_us <= within_us)
+    where began is null
+        and soonest is not null
+        and (within_us is null or at_us - soonest.start_us <= within_us)
 ),
 
-steps_reached as (
+furthest as (
     select
-        who,
-        step,
-        min_by(way, (at_us, visit_id, visit_seq)) as way,
-        max_by(left_by, (at_us, visit_id, visit_seq)) as left_by,
+        number,
+        max(step) as step,
+        arg_min(to_step_us, (-step, place)) as to_step_us,
+        max((step, place))[2] as last_place,
     from reached
-    group by who, step
+    group by number
 )
 
 select
-    who,
-    max(step) as step,
-    max_by(way, step).to_step_us as to_step_us,
-    max_by(left_by, step) as left_by,
-from steps_reached
-group by who
+    beginners.who,
+    furthest.step,
+    furthest.to_step_us,
+    placed.request_id as last_request_id,
+from furthest
+inner join beginners on beginners.number = furthest.number
+inner join placed
+    on placed.number = furthest.number
+    and placed.step = furthest.step
+    and placed.place = furthest.last_place

@@ -1,10 +1,25 @@
 -- funnels: how many people or visits got how far through each funnel, how long it took, and where others went instead.
 -- grain: one row per funnel, scope, Business and step; of all always, of each Business where any step was done
 -- key: funnel, scope, business_id, step
--- inputs: funnel_ways, funnel_acts, funnel_steps
--- What a way through is, whose times are told and what came instead is said in funnel_ways.
+-- inputs: funnel_ways, funnel_acts, funnel_steps, scopes
+-- What a way through is, whose times are told and after which act they went elsewhere is said in funnel_ways.
 
 with
+
+left_by as (
+    select
+        request_id,
+        funnel,
+        step,
+        struct_pack(
+            what := case
+                when next_at is null then 'ended'
+                else coalesce('event ' || next_event, next_route, 'unknown')
+            end,
+            is_error := coalesce(status >= 400, false)
+        ) as went,
+    from funnel_acts
+),
 
 passed as (
     select
@@ -12,15 +27,19 @@ passed as (
         funnel_ways.who.business_id as business_id,
         funnel_ways.who.funnel as funnel,
         funnel_steps.step,
-        case when funnel_steps.step > 1 then -to_step_us[funnel_steps.step] / 1e6 end as from_first_s,
+        case when funnel_steps.step > 1 then to_step_us[funnel_steps.step] / 1e6 end as from_first_s,
         case
-            when funnel_steps.step > 1 then (to_step_us[funnel_steps.step - 1] - to_step_us[funnel_steps.step]) / 1e6
+            when funnel_steps.step > 1 then (to_step_us[funnel_steps.step] - to_step_us[funnel_steps.step - 1]) / 1e6
         end as from_previous_s,
         case
-            when funnel_steps.step = funnel_ways.step and funnel_steps.step < funnel_steps.steps then funnel_ways.left_by
+            when funnel_steps.step = funnel_ways.step and funnel_steps.step < funnel_steps.steps then left_by.went
         end as left_by,
     from funnel_ways
     inner join funnel_steps on funnel_steps.funnel = funnel_ways.who.funnel and funnel_steps.step <= funnel_ways.step
+    left join left_by
+        on left_by.request_id = funnel_ways.last_request_id
+        and left_by.funnel = funnel_ways.who.funnel
+        and left_by.step = funnel_ways.step
 ),
 
 counted as (
@@ -82,19 +101,23 @@ of_businesses as (
 
 asked as (
     select
-        'all' as scope,
+        scopes.scope,
         cast(null as varchar) as business_id,
         funnel_steps.*,
-    from funnel_steps
+    from scopes
+    cross join funnel_steps
+    where scopes.scope = 'all'
 
     union all
 
     select
-        'business' as scope,
+        scopes.scope,
         of_businesses.business_id,
         funnel_steps.*,
-    from of_businesses
+    from scopes
+    cross join of_businesses
     inner join funnel_steps on funnel_steps.funnel = of_businesses.funnel
+    where scopes.scope = 'business'
 ),
 
 told as (

@@ -35,7 +35,7 @@ ROOMS += ["plain", "audit", "lookup", "beacon", "demo", "web", "report", "cli"]
 LONGEST_FILE = 500
 # Models that are no tables: what several share.
 BETWEEN_STEPS = {"visit_acts", "page_reports", "feature_keys", "unit_days", "scoped_days", "user_units"}
-BETWEEN_STEPS |= {"seen_pages", "active_days", "score_days", "funnel_ways"}
+BETWEEN_STEPS |= {"seen_pages", "active_days", "score_days", "funnel_ways", "step_acts"}
 
 
 def imports(path: Path) -> set[str]:

@@ -94,8 +94,10 @@ open next
   export TRAIL_CONFIG={shown}/trail.toml PATH=$PWD/.venv/bin:$PATH
   trail user "{query}"               what happened to somebody
   trail web                          the same as a page, for support and engineers
+  trail features next                what to fix, promote and retire, and why
+  {shown}/warehouse/_reports         the week on one page
   trail sql "from visits limit 5"    the tables, in SQL
   trail tables                       what there is
   make dev                           Dagster's page, with the assets
-  notebooks/first_look.ipynb         the same in charts"""
+  notebooks/                         questions with charts"""
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
 from secrets import token_hex
 from typing import Any
 
@@ -17,10 +18,11 @@ from pipeline.features.patterns import PATTERN_KEYS, PatternError, read_pattern
 from pipeline.models import ask_model
 from pipeline.product.rows import QuestionError
 from pipeline.settings import Settings, load_settings
+from pipeline.units import scopes
 
 Step = str | Mapping[str, Any]
 _ASKED = "asked"
-_ACTS_AT_ONCE = 200_000
+_ACTS_AT_ONCE = 1_000_000
 _EARLIEST, _LATEST = date(1, 1, 1), date(9999, 12, 31)
 
 
@@ -61,19 +63,38 @@ def funnel(
     only = (
         {"clickstream": "select * from main.clickstream where business_id = $business"} if business is not None else {}
     )
-    days = {"first_day": first or _EARLIEST, "last_day": last or _LATEST, "day_after": _day_after(last)}
+    asked_of = {
+        "first_day": first or _EARLIEST, "last_day": last or _LATEST, "day_after": _day_after(last),
+        "business": business, "steps": len(asked.steps),
+    }
     # Of features that are no step here it need not be known which acts they claim.
     references = {
         "feature_rules": Catalogue([known[step] for step in asked.steps]).rules,
         "funnel_steps": step_rows([asked]),
+        "scopes": scopes("all" if business is None else "business"),
     }
-    scope = duckdb.ConstantExpression("all" if business is None else "business")
-    with _kept(connection, "funnel_acts") as acts, _kept(connection, "funnel_ways") as ways:
-        ask_model(connection, "funnel_acts", {**days, "business": business}, Settings(), only, references).create(acts)
+    asking = partial(ask_model, connection, settings=Settings(), references=references)
+    with _kept(connection, "step_acts") as acts, _kept(connection, "funnel_ways") as ways:
+        asking("step_acts", asked_of, given=only).create(acts)
         given = keep_ways(connection, ways, Settings(), references, f"main.{acts}")
-        told = ask_model(connection, "funnels", {}, Settings(), given, references, ["step"])
-        rows = told.filter(duckdb.ColumnExpression("scope") == scope).to_arrow_table()
+        # What visits went on with costs as much as all else: it is told of the last acts of those who stopped only.
+        stopped = f"select last_request_id from main.{ways} where step < $steps"  # noqa: S608 our own names
+        last_acts = f"select * from main.{acts} where request_id in ({stopped})"  # noqa: S608 our own names
+        with _kept(connection, "funnel_acts") as nexts:
+            asking("funnel_acts", asked_of, given={**only, "step_acts": last_acts}).create(nexts)
+            given["funnel_acts"] = _with_nexts(acts, nexts)
+            rows = asking("funnels", {}, given=given, order_by=["step"]).to_arrow_table()
     return connection.from_arrow(rows)
+
+
+def _with_nexts(acts: str, nexts: str) -> str:
+    """Put to acts that are steps what came next, where that is known."""
+    return f"""
+        select acts.*, nexts.next_at, nexts.next_route, nexts.next_event
+        from main.{acts} as acts
+        left join main.{nexts} as nexts
+            on nexts.request_id = acts.request_id and nexts.funnel = acts.funnel and nexts.step = acts.step
+    """  # noqa: S608 our own names
 
 
 @contextmanager
