@@ -78,7 +78,7 @@ CHECKS = [
             *("feature_days", "feature_usage", "feature_adoption"),
             *("active_users", "lifecycle", "stickiness", "retention"),
             *("funnel_acts", "funnels"),
-            *("friction", "paths", "segments"),
+            *("friction", "page_steps", "paths", "segments"),
             *("feature_measures", "feature_staying", "feature_scores"),
         )
     ),

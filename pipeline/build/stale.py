@@ -30,7 +30,8 @@ INPUTS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "feature_usage": (("feature_days", (0,)),),
     "funnel_acts": (("clickstream", (0, 1)),),
     "friction": (("feature_days", (0,)),),
-    "paths": (("visits", (0,)), ("clickstream", (0, 1))),
+    "page_steps": (("visits", (0,)), ("clickstream", (0, 1))),
+    "paths": (("page_steps", (0,)),),
 }
 WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
     "identifier_links": ("identifier_days", "users", "link_corrections"),

@@ -32,6 +32,7 @@ _ORDER: dict[str, tuple[str, ...]] = {
     "feature_usage": ("business_id", "feature"),
     "funnel_acts": ("user_id", "visitor_id", "occurred_at", "visit_id", "visit_seq", "funnel", "step"),
     "friction": ("business_id", "feature"),
+    "page_steps": ("user_id", "visitor_id", "visit_id", "step"),
     "paths": ("business_id", "from_route", "to_route"),
     "feature_adoption": ("feature", "business_id", "user_id"),
     "active_users": ("scope", "feature", "business_id", "date"),

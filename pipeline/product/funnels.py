@@ -64,8 +64,11 @@ def funnel(
         {"clickstream": "select * from main.clickstream where business_id = $business"} if business is not None else {}
     )
     asked_of = {
-        "first_day": first or _EARLIEST, "last_day": last or _LATEST, "day_after": _day_after(last),
-        "business": business, "steps": len(asked.steps),
+        "first_day": first or _EARLIEST,
+        "last_day": last or _LATEST,
+        "day_after": _day_after(last),
+        "business": business,
+        "steps": len(asked.steps),
     }
     # Of features that are no step here it need not be known which acts they claim.
     references = {

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
+from typing import Literal
 
 import duckdb
 
 from pipeline.models import ask_model
-from pipeline.product.rows import ALWAYS
+from pipeline.product.rows import ALWAYS, QuestionError
 from pipeline.settings import Settings
+
+By = Literal["way", "from", "to"]
+_ROUTES = {"way": ("from_route", "to_route"), "from": ("from_route", "null"), "to": ("null", "to_route")}
 
 
 def paths(
@@ -18,6 +22,7 @@ def paths(
     first: date | None = None,
     last: date | None = None,
     by_business: bool = False,
+    by: By = "way",
 ) -> duckdb.DuckDBPyRelation:
     """Tell how often people went from where to where.
 
@@ -28,32 +33,34 @@ def paths(
         first: the first UTC day on which the visits start; of all where None.
         last: the last one, included.
         by_business: whether each Business has rows of its own.
+        by: whether a row is a `way` from one page to the next; or all ways `to` a page, whatever was seen before; or
+            all `from` it, whatever came next.
 
     Returns:
         As the table `paths`, the most frequent first: `date` (the first day that was asked for, or of all),
-        `business_id` (null where not by Business), `from_route` (null where visits begin), `to_route` (null where they
-        end), `times`, `visits`, `users` and `visitors` (each once in all days), `seconds` (the median of all days).
+        `business_id` (null where not by Business), `from_route` (null where visits begin, and by `to`), `to_route`
+        (null where they end, and by `from`), `times`, `visits`, `users` and `visitors` (each once in all days),
+        `seconds` (the median of all days).
+
+    Raises:
+        QuestionError: `by` is none of the three.
     """
-    of_business = "business_id" if by_business or business is not None else "cast(null as varchar)"
-    visits = f"""
+    if by not in _ROUTES:
+        raise QuestionError(f"by is {by!r}; it must be one of {', '.join(_ROUTES)}")
+    from_route, to_route = _ROUTES[by]
+    steps = f"""
         select * replace (
-            coalesce($first::date, (select min(date) from main.visits)) as date,
-            {of_business} as business_id
+            coalesce($first::date, (select min(date) from main.page_steps)) as date,
+            {"business_id" if by_business or business is not None else "cast(null as varchar)"} as business_id,
+            cast({from_route} as varchar) as from_route,
+            cast({to_route} as varchar) as to_route
         )
-        from main.visits
+        from main.page_steps
         where date between coalesce($first::date, date) and coalesce($last::date, date)
             and ($business::varchar is null or business_id = $business)
+            and ($of::varchar is null or $of = {from_route} or $of = {to_route})
     """  # noqa: S608 our own names
-    parameters = {
-        "business": business,
-        "first": first,
-        "last": last,
-        "first_day": first or ALWAYS[0],
-        "last_day": last or ALWAYS[1],
-        "day_after": last + timedelta(days=1) if last else ALWAYS[1],
-    }
-    found = ask_model(connection, "paths", parameters, Settings(), {"visits": visits})
-    if of is not None:
-        ends = (duckdb.ColumnExpression(end) == duckdb.ConstantExpression(of) for end in ("from_route", "to_route"))
-        found = found.filter(next(ends) | next(ends))
+    asked = {"business": business, "first": first, "last": last, "of": of}
+    always = {"first_day": ALWAYS[0], "last_day": ALWAYS[1]}
+    found = ask_model(connection, "paths", {**asked, **always}, Settings(), {"page_steps": steps})
     return found.order("times desc, from_route, to_route, business_id")

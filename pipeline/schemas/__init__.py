@@ -19,7 +19,7 @@ from pipeline.schemas.loyalty import (
     RETENTION,
     STICKINESS,
 )
-from pipeline.schemas.paths import PATHS
+from pipeline.schemas.paths import PAGE_STEPS, PATHS
 from pipeline.schemas.people import (
     ACTS,
     BUSINESSES,
@@ -91,6 +91,7 @@ TABLES: dict[str, Table] = {
         FEATURE_USAGE,
         FEATURE_ADOPTION,
         FRICTION,
+        PAGE_STEPS,
         PATHS,
         SEGMENTS,
         ACTIVE_USERS,

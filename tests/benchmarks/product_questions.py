@@ -44,7 +44,7 @@ description = "From a client to an invoice"
 steps = ["clients", "bookings", "invoices"]
 within = "7 days"
 """
-_BY_DAY = ("user_days", "feature_days", "feature_usage", "friction", "paths", "funnel_acts")
+_BY_DAY = ("user_days", "feature_days", "feature_usage", "friction", "page_steps", "paths", "funnel_acts")
 _WHOLE = [name for name in WHOLE_INPUTS if TABLES[name].layer == "product"]
 _PEERS = {
     "people of a feature by week": """

@@ -64,6 +64,22 @@ def test_how_many_people_came_again(demo: Demo) -> None:
     assert later["recurring_users"] == came
 
 
+def test_how_many_people_saw_a_page(demo: Demo) -> None:
+    route = "/clients"
+    # A page that failed was not seen; `304` shows what the browser has.
+    seen = {"route": route, "method": "GET", "status": [200, 304]}
+    with connect(demo.settings) as connection:
+        came = only(paths(connection, route, first=FIRST, last=LAST, by="to"), to_route=route)
+        left = only(paths(connection, route, first=FIRST, last=LAST, by="from"), from_route=route)
+        step = only(funnel(connection, [seen, "clients"], first=FIRST, last=LAST, settings=demo.settings), step=1)
+        ((people,),) = connection.sql(
+            "select count(distinct coalesce(user_id, visitor_id)) from clickstream where route = $route and not is_bot"
+            " and kind = 'page' and status in (200, 304) and date between $first and $last",
+            params={"route": route, "first": FIRST, "last": LAST},
+        ).fetchall()
+    assert came["users"] + came["visitors"] == left["users"] + left["visitors"] == step["entered"] == people > 20
+
+
 def test_how_many_went_from_page_to_page(demo: Demo) -> None:
     route = "/clients"
     with connect(demo.settings) as connection:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from itertools import groupby, pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
@@ -19,6 +19,7 @@ from pipeline.enrich.targets import read_route
 from pipeline.lookup.rows import rows
 from pipeline.models import run_model
 from pipeline.product import paths
+from pipeline.product.rows import QuestionError
 from pipeline.settings import Settings
 from tests.models.people_histories import DAYS as DAYS_OF_PEOPLE
 from tests.models.people_histories import STARTS, history
@@ -50,6 +51,7 @@ def told(
     first: date | None = None,
     last: date | None = None,
     as_one: bool = False,
+    by: str = "way",
 ) -> list[dict[str, Any]]:
     """Rows of `paths`, of visits that start in some days, with these as one or each by itself."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -58,7 +60,8 @@ def told(
         is_asked = (first or FIRST) <= start.date <= (last or LAST) and business in (None, start.business_id)
         for from_route, to_route, seconds in ways_of(visit) if is_asked and not any(a.is_bot for a in visit) else ():
             at = (first or FIRST) if as_one else start.date
-            key = (at, start.business_id if by_business else None, from_route, to_route)
+            ends = (None if by == "to" else from_route, None if by == "from" else to_route)
+            key = (at, start.business_id if by_business else None, *ends)
             way = found.setdefault(key, {name: set() for name in COUNTED} | {"times": 0, "seconds": []})
             way["times"] += 1
             way["visits"].add(start.visit_id)
@@ -79,12 +82,17 @@ def in_order(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rounded, key=lambda row: repr([row[name] for name in key]))
 
 
+def built(connection: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
+    return pa.concat_tables([run_model(connection, name, day, day) for day in DAYS])
+
+
 @pytest.fixture(scope="module")
 def engine() -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables, each day built by itself."""
     with tables(clickstream=clickstream(acts()), visits=visits(acts())) as connection:
-        connection.register("built", pa.concat_tables([run_model(connection, "paths", day, day) for day in DAYS]))
-        connection.execute("create or replace view paths as from built")
+        for name in ("page_steps", "paths"):
+            connection.register(f"built_{name}", built(connection, name))
+            connection.execute(f"create or replace view {name} as from built_{name}")
         yield connection
 
 
@@ -92,8 +100,8 @@ def test_ways_are_as_told_visit_by_visit(engine: duckdb.DuckDBPyConnection) -> N
     found = rows(engine, "from paths")
     assert in_order(found) == in_order(told())
     assert any(row["seconds"] is not None and row["to_route"] is None for row in found)
-    engine.register("at_once", run_model(engine, "paths", FIRST, LAST))
-    assert in_order(rows(engine, "from at_once")) == in_order(found)
+    engine.register("at_once", run_model(engine, "page_steps", FIRST, LAST))
+    assert sorted(rows(engine, "from at_once"), key=repr) == sorted(rows(engine, "from page_steps"), key=repr)
 
 
 @pytest.mark.parametrize(("by_business", "business"), [(False, None), (True, None), (False, "b1")])
@@ -117,6 +125,25 @@ def test_people_of_a_range_are_counted_once(
     assert order == sorted(order)
 
 
+@pytest.mark.parametrize("by", ["to", "from"])
+@pytest.mark.parametrize("business", [None, "b1"])
+def test_people_who_came_to_a_page_or_left_it_are_counted_once(
+    engine: duckdb.DuckDBPyConnection, by: Literal["to", "from"], business: str | None
+) -> None:
+    expected = told(business is not None, business, as_one=True, by=by)
+    assert in_order(paths(engine, business=business, by=by).to_arrow_table().to_pylist()) == in_order(expected)
+    of = paths(engine, "/notes/{id}", business, by=by).to_arrow_table().to_pylist()
+    assert of == [row for row in expected if row[f"{by}_route"] == "/notes/{id}"]
+    assert sum(row["users"] for row in paths(engine, "/notes/{id}", business).to_arrow_table().to_pylist()) > sum(
+        row["users"] for row in of
+    )
+
+
+def test_rows_by_something_else_are_refused(engine: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(QuestionError, match="by is 'page'; it must be one of way, from, to"):
+        paths(engine, by="page")  # type: ignore[arg-type]
+
+
 def test_a_day_by_business_is_the_table_and_days_can_be_summed(engine: duckdb.DuckDBPyConnection) -> None:
     found = [row for day in DAYS for row in paths(engine, None, None, day, day, True).to_arrow_table().to_pylist()]
     assert in_order(found) == in_order(rows(engine, "from paths"))
@@ -129,7 +156,7 @@ def test_a_day_is_made_anew_where_the_next_is_another() -> None:
     def made_of(names: str) -> str:
         visit, *files = ([Path(name)] for name in names)
         given: dict[str, DayFiles] = {"visits": {FIRST: visit}, "clickstream": {**dict(zip(DAYS, files, strict=False))}}
-        return fingerprint(given, "paths", FIRST, "")
+        return fingerprint(given, "page_steps", FIRST, "")
 
     assert len({made_of(names) for names in ("vabc", "xabc", "vxbc", "vaxc")}) == 4
     assert made_of("vabx") == made_of("vabc")
@@ -154,18 +181,18 @@ def test_a_visit_is_whole_in_its_day_and_the_day_after() -> None:
 @pytest.mark.parametrize(
     ("model", "right", "wrong"),
     [
-        ("paths", "        and not is_bot\n", ""),
-        ("paths", "and not seen_pages.is_failed", ""),
-        ("paths", "and $day_after", "and $last_day"),
-        ("paths", "when route_before is distinct from route then 1 else 0", "when true then 1 else 0"),
-        ("paths", "when route_before is distinct from route", "when route_before <> route"),
-        ("paths", "min(at_utc) as at_utc", "max(at_utc) as at_utc"),
-        ("paths", "sum(cast(engaged_s as decimal(18, 6)))", "max(cast(engaged_s as decimal(18, 6)))"),
-        ("paths", "            engaged_s\n        ) as seconds", "            null\n        ) as seconds"),
+        ("page_steps", "        and not is_bot\n", ""),
+        ("page_steps", "and not seen_pages.is_failed", ""),
+        ("page_steps", "and $day_after", "and $last_day"),
+        ("page_steps", "when route_before is distinct from route then 1 else 0", "when true then 1 else 0"),
+        ("page_steps", "when route_before is distinct from route", "when route_before <> route"),
+        ("page_steps", "min(at_utc) as at_utc", "max(at_utc) as at_utc"),
+        ("page_steps", "sum(cast(engaged_s as decimal(18, 6)))", "max(cast(engaged_s as decimal(18, 6)))"),
+        ("page_steps", "        engaged_s\n    ) as seconds", "        null\n    ) as seconds"),
         ("paths", "median(seconds)", "avg(seconds)"),
-        ("paths", "case when of_days.user_id is null then of_days.visitor_id end", "of_days.visitor_id"),
+        ("page_steps", "case when of_days.user_id is null then of_days.visitor_id end", "of_days.visitor_id"),
         ("paths", "count(distinct visit_id)", "count(*)"),
-        ("paths", "where step = 1\n", "where step = 2\n"),
+        ("page_steps", "where step = 1\n", "where step = 2\n"),
         ("seen_pages", "else route", "else page"),
         ("seen_pages", "{1,40}') then '{id}'", "{2,40}') then '{id}'"),
         ("seen_pages", "'(?i)[0-9a-f]{8}(-", "'[0-9a-f]{8}(-"),
@@ -186,5 +213,9 @@ def test_a_wrong_rule_is_seen(
     assert right in true.sql
     broken = models.Model(true.name, true.what, true.grain, true.key, true.inputs, true.sql.replace(right, wrong))
     monkeypatch.setattr(models, "load_model", lambda name: broken if name == model else load(name))
-    engine.register("broken", pa.concat_tables([run_model(engine, "paths", day, day) for day in DAYS]))
+    engine.register("broken_steps", built(engine, "page_steps"))
+    engine.execute("create or replace view page_steps as from broken_steps")
+    broken_paths = built(engine, "paths")
+    engine.execute("create or replace view page_steps as from built_page_steps")
+    engine.register("broken", broken_paths)
     assert in_order(rows(engine, "from broken")) != in_order(told())
