@@ -54,6 +54,11 @@ def json_text(value: Any) -> str:
     return json.dumps(value, default=_json, ensure_ascii=True, indent=2)
 
 
+def json_line(value: Any) -> str:
+    """Write one JSON document on one line, in ASCII, as `json_text`."""
+    return json.dumps(value, default=_json, ensure_ascii=True)
+
+
 def _json(value: Any) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat()

@@ -77,6 +77,8 @@ class Settings:
     access_log: Path = Path("access_log")
     ask_why: bool = False
     reports: Path | None = None
+    privacy: Path = Path("privacy")
+    privacy_days: int = 30
 
     @property
     def spill(self) -> Path:
@@ -125,6 +127,8 @@ DESCRIPTIONS: dict[str, str] = {
     "access_log": "folder of the log of who looked at whom; beside the warehouse by default",
     "ask_why": "whether whoever looks somebody up has to say why: a ticket or a reason",
     "reports": "folder of the weekly pages; `_reports` in the warehouse by default",
+    "privacy": "folder of what Businesses asked about their users' data; beside the warehouse by default",
+    "privacy_days": "in how many days after a Business asked about a user's data it is due",
 }
 
 
@@ -164,7 +168,8 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
             settings[name] = _checked(name, env[variable], Path.cwd(), said_as=variable)
     for name in ("landing", "warehouse"):
         settings.setdefault(name, (Path.cwd() / name).resolve())
-    settings.setdefault("access_log", settings["warehouse"].parent / "access_log")
+    for name in ("access_log", "privacy"):
+        settings.setdefault(name, settings["warehouse"].parent / name)
     return Settings(**settings)
 
 
@@ -176,6 +181,7 @@ _WHOLE_NUMBERS = {
     "shared_users": (1, 1_000_000),
     "grace_hours": (0, 696),  # what is erased must be gone in 30 days; a daily sweep may come a day later
     "ratio_limit": (10, 1_000_000),
+    "privacy_days": (1, 365),
 }
 
 
@@ -203,7 +209,7 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         if not _OBJECT_STORE.fullmatch(value):
             raise fail("a folder, or s3://bucket/prefix")
         return value
-    if name in ("landing", "warehouse", "geoip", "features", "access", "access_log", "reports"):
+    if name in ("landing", "warehouse", "geoip", "features", "access", "access_log", "reports", "privacy"):
         if not isinstance(value, str) or not value:
             raise fail("a path")
         path = (base / Path(value).expanduser()).resolve()

@@ -31,7 +31,7 @@ ROOMS = [
     "build",
     "checks",
 ]
-ROOMS += ["plain", "audit", "lookup", "beacon", "demo", "web", "report", "cli"]
+ROOMS += ["plain", "page_templates", "audit", "lookup", "privacy", "beacon", "demo", "web", "report", "cli"]
 LONGEST_FILE = 500
 # Models that are no tables: what several share.
 BETWEEN_STEPS = {"visit_acts", "page_reports", "feature_keys", "unit_days", "scoped_days", "user_units"}

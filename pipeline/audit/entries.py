@@ -43,7 +43,8 @@ class View:
     Attributes:
         actor: who looked.
         role: as what.
-        action: search, user, visit, request, affected, errors (a visit beside another), export, reveal or who_looked.
+        action: search, user, visit, request, affected, errors (a visit beside another), export, reveal, who_looked
+            or privacy (the record of what Businesses asked).
         target: a visit's id or a route, never a search's text, a name or an address.
         subjects: whom it concerns.
         why: a ticket or reason in free text.

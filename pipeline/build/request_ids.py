@@ -5,6 +5,8 @@ The same line has the same id whenever and however it arrives. Reading and writi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -45,6 +47,32 @@ class Names:
         return keys
 
 
+def lines_of_all(request_ids: Sequence[str], raw: pa.Table) -> npt.NDArray[np.bool_]:
+    """Tell of each row whether its line, or one equal to it, is one of some requests.
+
+    Args:
+        request_ids: such as 20260302-0123456789abcdef, all of one day.
+        raw: `source` and `line_hash` of the rows of `raw_requests` of that day.
+    """
+    wanted = np.array([_key_of(name) for name in request_ids], dtype=np.uint64)
+    keys = line_keys(raw)
+    distinct, counts = np.unique(keys, return_counts=True)
+    is_met = np.isin(distinct, wanted)
+    for place in np.flatnonzero((counts > 1) & ~is_met):
+        is_met[place] = np.isin(_further_keys(distinct[place], counts[place]), wanted).any()
+    return is_met[np.searchsorted(distinct, keys)] if len(keys) else np.zeros(0, dtype=np.bool_)
+
+
+def _key_of(request_id: str) -> np.uint64:
+    return np.uint64(int(request_id.rpartition("-")[2], 16))
+
+
+def _further_keys(key: np.uint64, count: int) -> Keys:
+    """The keys of equal lines beside the first's."""
+    further: Keys = mix(key + np.arange(1, count, dtype=np.uint64) * _STEP)
+    return further
+
+
 def lines_of(request_id: str, raw: pa.Table) -> list[int]:
     """Find the rows whose line a request is.
 
@@ -55,11 +83,4 @@ def lines_of(request_id: str, raw: pa.Table) -> list[int]:
     Returns:
         Their places: several where equal lines were read, of which none is more the request's than another.
     """
-    wanted = np.uint64(int(request_id.rpartition("-")[2], 16))
-    keys = line_keys(raw)
-    distinct, counts = np.unique(keys, return_counts=True)
-    for key, count in zip(distinct, counts, strict=True):
-        numbers = np.arange(1, count, dtype=np.uint64)
-        if key == wanted or wanted in mix(key + numbers * _STEP):
-            return [int(place) for place in np.flatnonzero(keys == key)]
-    return []
+    return [int(place) for place in np.flatnonzero(lines_of_all([request_id], raw))]

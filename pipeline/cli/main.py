@@ -11,14 +11,33 @@ from typing import Any
 import click
 import duckdb
 
-from pipeline.cli import account, ask, audit, enrich, features, funnel, link, look, period, ranking, report, web, work
+from pipeline.cli import (
+    account,
+    ask,
+    audit,
+    enrich,
+    features,
+    funnel,
+    link,
+    look,
+    period,
+    privacy,
+    ranking,
+    report,
+    web,
+    work,
+)
 from pipeline.formats import check_formats
 from pipeline.people.corrections import CorrectionError
 from pipeline.people.directory import DirectoryError
+from pipeline.privacy import ExportError, PersonError, RecordError
 from pipeline.settings import SettingError, Settings, load_settings
 from pipeline.warehouse import LockTimeoutError, SchemaError
 
-_EXPECTED = (SettingError, LockTimeoutError, SchemaError, DirectoryError, CorrectionError, duckdb.Error, OSError)
+_EXPECTED = (
+    *(SettingError, LockTimeoutError, SchemaError, DirectoryError, CorrectionError, duckdb.Error, OSError),
+    *(ExportError, PersonError, RecordError),
+)
 
 
 @dataclass
@@ -68,6 +87,6 @@ def main(ctx: click.Context, config: Path | None, debug: bool) -> None:
     ctx.obj = Context(config, debug)
 
 
-for room in (work, enrich, look, period, link, ask, features, funnel, ranking, report, web, audit, account):
+for room in (work, enrich, look, period, link, ask, features, funnel, ranking, report, web, privacy, audit, account):
     for command in room.COMMANDS:
         main.add_command(command)

@@ -6,9 +6,10 @@ import os
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 
 from pipeline.lookup.rows import Row
+from pipeline.page_templates import template_environment
 from pipeline.report import charts
 from pipeline.report.words import FILTERS
 from pipeline.warehouse.files import replace_atomically
@@ -27,15 +28,7 @@ def make_page(numbers: Row, made_of: str = "") -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pipeline.report"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FILTERS
-    return environment
+    return template_environment("pipeline.report", FILTERS)
 
 
 def write_page(path: Path, page: str) -> None:

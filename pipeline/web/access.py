@@ -16,14 +16,14 @@ from pipeline.settings import SettingError
 from pipeline.web.passwords import is_hash
 
 Capability = Literal[
-    "search", "user", "visit", "request", "affected", "export", "reveal", "raw_line", "errors", "who_looked"
+    "search", "user", "visit", "request", "affected", "export", "reveal", "raw_line", "errors", "who_looked", "privacy"
 ]
 _LOOK_UP: set[Capability] = {"search", "user", "visit", "request", "affected", "export", "reveal"}
 MAY: Mapping[str, frozenset[Capability]] = {
     "support": frozenset(_LOOK_UP),
     "engineer": frozenset(_LOOK_UP | {"raw_line", "errors"}),
-    "privacy": frozenset(_LOOK_UP | {"raw_line", "who_looked"}),
-    "admin": frozenset(_LOOK_UP | {"raw_line", "errors", "who_looked"}),
+    "privacy": frozenset(_LOOK_UP | {"raw_line", "who_looked", "privacy"}),
+    "admin": frozenset(_LOOK_UP | {"raw_line", "errors", "who_looked", "privacy"}),
 }
 _KEYS = ("role", "businesses", "password")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,11 +13,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from pipeline.features import catalogue_of
+from pipeline.page_templates import template_environment
 from pipeline.settings import Settings
 from pipeline.web.look_pages import LookPages
 from pipeline.web.looks import Looks
 from pipeline.web.pages import Pages
 from pipeline.web.period_pages import PeriodPages
+from pipeline.web.privacy_pages import PrivacyPages
 from pipeline.web.safety import safety_middleware
 from pipeline.web.showing import Showing
 from pipeline.web.shown import FILTERS
@@ -50,6 +51,7 @@ def make_app(settings: Settings) -> Starlette:
             *Pages(showing).routes(),
             *PeriodPages(showing).routes(),
             *LookPages(showing).routes(),
+            *PrivacyPages(showing).routes(),
             *signin_routes(sign_in, templates),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
@@ -59,13 +61,6 @@ def make_app(settings: Settings) -> Starlette:
 
 
 def _templates(mode: str) -> Jinja2Templates:
-    environment = Environment(
-        loader=PackageLoader("pipeline.web"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FILTERS
+    environment = template_environment("pipeline.web", FILTERS)
     environment.globals["mode"] = mode
     return Jinja2Templates(env=environment)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from pipeline.lookup import open_scope
 from pipeline.lookup.rows import Row, rows
+from pipeline.privacy import DONE, Record
 from pipeline.settings import Settings
 from pipeline.web.access import Actor, Person, write_person
 from pipeline.web.app import make_app
@@ -57,6 +59,7 @@ PAGES = (
     Page("who met it, mistyped", "engineer", "/affected?path={path}&status=many", "many"),
     Page("routes", "engineer", "/routes?from=2026-03-02&least=400", "Failing"),
     Page("who looked", "privacy", "/looks", "Who looked"),
+    Page("privacy", "privacy", "/privacy", "overdue"),
     Page("not found", "stranger", "/user/{user_id}", "Not found"),
     Page("not for this role", "support", "/routes", "may not see this"),
     Page("refused", "engineer", "/?q=" + "long" * 1024, "This cannot be shown"),
@@ -247,6 +250,8 @@ def support_page(settings: Settings, folder: Path, has_scripts: bool = True) -> 
     hashed = hash_password(PASSWORD)
     access.write_text("".join(write_person(Person(actor, hashed)) for actor in PEOPLE.values()), encoding="utf-8")
     settings = replace(settings, sign_in="accounts", access=access, access_log=folder / "access_log")
+    settings = replace(settings, privacy=folder / "privacy")
+    _ask(settings)
     asking = replace(settings, ask_why=True, access_log=folder / "access_log_why")
     if not has_scripts:
         preferences = folder / "profile" / "Default" / "Preferences"
@@ -259,6 +264,15 @@ def support_page(settings: Settings, folder: Path, has_scripts: bool = True) -> 
         chromium(folder) as driver,
     ):
         yield Window(driver, {False: plain.port, True: why.port}, _somebody(settings))
+
+
+def _ask(settings: Settings) -> None:
+    """Write down what Businesses asked: an open request long ago, one today, and a closed one."""
+    record = Record(settings)
+    record.receive("access", "b01", "u1", "pia", "The office", "T-1", datetime(2026, 3, 1, tzinfo=UTC))
+    for kind in ("erasure", "correction"):
+        record.receive(kind, "b01", "u1", "pia")
+    record.close(3, DONE, "the directory was corrected", {"users": 1})
 
 
 def _somebody(settings: Settings) -> Row:

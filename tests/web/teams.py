@@ -59,6 +59,7 @@ def team_settings(settings: Settings, folder: Path) -> Settings:
         sign_in_proxies=(ip_network("127.0.0.0/8"),),
         access=access,
         access_log=folder / "access_log",
+        privacy=folder / "privacy",
     )
 
 
