@@ -131,18 +131,31 @@ def keep_ways(
     Returns:
         What stands for `funnel_ways` and `funnel_acts` where `funnels` is asked.
     """
-    ((count,),) = connection.sql(f"select count(*) from {acts}").fetchall()  # noqa: S608 our own names
-    parts = count // acts_at_once + 1
-    # A visit is one person's, so that it is in one part whatever the funnel counts.
-    some = f"select * from {acts} where hash(coalesce(user_id, visitor_id)) % $parts = $part"  # noqa: S608 our own names
-    for part in range(parts):
-        asked = {"parts": parts, "part": part}
-        ways = ask_model(connection, "funnel_ways", asked, settings, {"funnel_acts": some}, references)
-        if part:
+    for place, some in enumerate(_parts(connection, acts, acts_at_once)):
+        ways = ask_model(connection, "funnel_ways", {}, settings, {"funnel_acts": some}, references)
+        if place:
             ways.insert_into(name)
         else:
             ways.create(name)
     return {"funnel_ways": f"from main.{name}", "funnel_acts": f"from {acts}"}
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, acts: str, acts_at_once: int) -> Iterator[str]:
+    """Give acts of some people after others; put in the order of parts once, each is read without the others."""
+    ((count,),) = connection.sql(f"select count(*) from {acts}").fetchall()  # noqa: S608 our own names
+    parts = count // acts_at_once + 1
+    if parts == 1:
+        yield f"from {acts}"
+        return
+    with _kept(connection, "funnel_parts") as table:
+        # A visit is one person's, so that it is in one part whatever the funnel counts.
+        connection.execute(
+            f"create table {table} as"  # noqa: S608 our own names
+            f" select *, hash(coalesce(user_id, visitor_id)) % $parts as part from {acts} order by part",
+            {"parts": parts},
+        )
+        for part in range(parts):
+            yield f"select * exclude (part) from main.{table} where part = {part}"  # noqa: S608 our own names
 
 
 def _read(steps: list[str], features: list[str], per: str, within: str | None) -> Funnel:

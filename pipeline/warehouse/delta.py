@@ -14,11 +14,13 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable, Schema
 from deltalake.transaction import AddAction, RemoveAction
 
 from pipeline.table import Table
-from pipeline.warehouse.files import SchemaError, check_file, lay_tripwire
+from pipeline.warehouse.files import SchemaError, check_file, lay_tripwire, new_path, write_file
 
 DayFiles = dict[date | None, list[Path]]
 _FILE = re.compile(r"(?:date=(\d{4}-\d\d-\d\d)/)?[0-9a-f]{32}\.parquet$", re.ASCII)
@@ -27,6 +29,13 @@ _CONFIGURATION: dict[str, str | None] = {
     "delta.dataSkippingNumIndexedCols": "0",
     "delta.enableExpiredLogCleanup": "false",  # pinned versions must stay readable, and the log holds nothing personal
 }
+
+
+def _with_nulls(rows: pa.Table, missing: Sequence[pa.Field]) -> pa.Table:
+    """Add columns of nulls."""
+    for field in missing:
+        rows = rows.append_column(field.name, pa.nulls(len(rows), field.type))
+    return rows
 
 
 class DeltaFiles:
@@ -58,7 +67,17 @@ class DeltaFiles:
     @property
     def is_outgrown(self) -> bool:
         """Whether its files were written under another schema than the one declared today: none of them counts."""
-        return self._log is not None and self._log.schema() != self._declared
+        return self._log is not None and self._log.schema() != self._declared and not self.is_narrower
+
+    @property
+    def is_narrower(self) -> bool:
+        """Whether it cannot be made again and lacks columns declared since, which are null in what it holds."""
+        if self._log is None or not self._table.is_original:
+            return False
+        held, declared = (
+            {field.name: field.type for field in schema.fields} for schema in (self._log.schema(), self._declared)
+        )
+        return held.items() < declared.items()
 
     @property
     def _declared(self) -> Schema:
@@ -68,6 +87,20 @@ class DeltaFiles:
         """Make the table empty, with the schema declared today; versions before stay readable."""
         self._log = self._create("overwrite")
         self._live = {}
+
+    def widen(self) -> None:
+        """Write its files again with the columns declared since, null in every row; other values stay as they are."""
+        wider = {day: [self._wider(path, day) for path in paths] for day, paths in self._live.items()}
+        self.begin_anew()
+        self.commit(wider, ())
+
+    def _wider(self, path: Path, day: date | None) -> Path:
+        file = pq.ParquetFile(path)
+        missing = [field for field in self._table.row_schema if field.name not in file.schema_arrow.names]
+        fresh = new_path(self._folder, day)
+        groups = (file.read_row_group(number) for number in range(file.num_row_groups))
+        write_file(fresh, self._table, (_with_nulls(group, missing) for group in groups))
+        return fresh
 
     def _list(self) -> DayFiles:
         assert self._log is not None

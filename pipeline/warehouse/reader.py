@@ -32,7 +32,7 @@ def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
     state = read_state(settings.warehouse, PUBLISHED)
     connection = open_connection(settings)
     tables = {name: _at(settings, state, name) for name in TABLES}
-    if outgrown := [name for name, files in tables.items() if files.is_outgrown]:
+    if outgrown := [name for name, files in tables.items() if files.is_outgrown or files.is_narrower]:
         raise SchemaError(f"{', '.join(outgrown)}: {OUTGROWN}; `trail run` makes them anew")
     create_views(connection, {name: _flat(files.files()) for name, files in tables.items()})
     return connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -22,6 +23,7 @@ from pipeline.warehouse.sweep import sweep_locked
 from pipeline.warehouse.views import create_views, open_connection
 
 LOCK_TIMEOUT_S = 600.0
+_LOG = logging.getLogger("trail")
 
 
 @contextmanager
@@ -58,6 +60,9 @@ class Run:
             if files.is_outgrown:
                 files.begin_anew()
                 forget(self.facts, name)
+            elif files.is_narrower:
+                _LOG.info("%s: adding the columns that this version of Trail has", name)
+                files.widen()
             self._tables[name] = files
 
     def files(self, table: str, first: date | None = None, last: date | None = None) -> DayFiles:

@@ -97,6 +97,7 @@ def ask(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date, 
     """Ask what people wait for, of a year and of its last four weeks."""
     month = last - timedelta(27)
     funnel = partial(product.funnel, connection, ["clients", "bookings", "invoices"], settings=settings)
+    rare = partial(product.funnel, connection, ["tasks", "teams"], settings=settings)
     ((business,),) = connection.sql(
         "select business_id from user_days where business_id is not null group by all order by count(*) desc, 1 limit 1"
     ).fetchall()
@@ -112,6 +113,7 @@ def ask(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date, 
         "another funnel, of the last four weeks": lambda: funnel(first=month),
         "another funnel, of one Business": lambda: funnel(business=business),
         "another funnel, of the year": funnel,
+        "a funnel of rarer features, of the year": rare,
         "path from a page to the next": lambda: product.paths(connection),
         "paths of the last four weeks": lambda: product.paths(connection, first=month),
         "segments by month": lambda: product.segments(connection, unit="month"),
