@@ -20,7 +20,7 @@ from pipeline.channels import channel_rules
 from pipeline.features import feature_rules, funnel_steps
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
-from pipeline.units import scopes, units
+from pipeline.units import scopes, segment_kinds, units
 
 # Relations that are no tables: what the project brings itself, and what a file that the settings name says.
 REFERENCES: Mapping[str, Callable[[Settings], pa.Table]] = {
@@ -28,6 +28,7 @@ REFERENCES: Mapping[str, Callable[[Settings], pa.Table]] = {
     "feature_rules": feature_rules,
     "funnel_steps": funnel_steps,
     "scopes": lambda _: scopes(),
+    "segment_kinds": lambda _: segment_kinds(),
     "units": lambda _: units(),
 }
 SQL_FOLDER = Path(__file__).resolve().parents[1] / "sql"
@@ -118,9 +119,10 @@ def stream_model(
     order_by: Sequence[str] = (),
     settings: Settings | None = None,
     given: Mapping[str, str] | None = None,
+    references: Mapping[str, pa.Table] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Run a model and give its rows in batches, in the order of some columns; other arguments as `ask_model`."""
-    asked = ask_model(connection, name, _days(first, last), settings or Settings(), given, order_by=order_by)
+    asked = ask_model(connection, name, _days(first, last), settings or Settings(), given, references, order_by)
     schema = _schema(name)
     for batch in asked.to_arrow_reader(100_000):
         yield pa.RecordBatch.from_arrays(

@@ -1,4 +1,4 @@
-"""In what use is counted: UTC days, weeks from Monday, months of the calendar; of all together or of each Business.
+"""In what use is counted: UTC days, weeks from Monday, months; of all together or each Business; by kinds of users.
 
 Which rows are counted does not belong here; that is each model's.
 """
@@ -12,6 +12,7 @@ import pyarrow as pa
 _LATER = {"day": (30, False), "week": (26, True), "month": (24, True)}
 UNITS = tuple(_LATER)
 SCOPES = ("all", "business")
+SEGMENT_KINDS = ("business_size", "device_type", "country", "new_or_old")
 
 
 def units(*names: str) -> pa.Table:
@@ -42,3 +43,15 @@ def scopes(*names: str) -> pa.Table:
         `scope`: whether what is counted is done anywhere, or in a Business.
     """
     return pa.table({"scope": list(names or SCOPES)})
+
+
+def segment_kinds(*names: str) -> pa.Table:
+    """Give kinds of segments as a relation that models join.
+
+    Args:
+        names: some of `SEGMENT_KINDS`, for a question that somebody asks; without any, all as tables hold them.
+
+    Returns:
+        `kind`: by what users are told apart.
+    """
+    return pa.table({"kind": list(names or SEGMENT_KINDS)})

@@ -1,7 +1,7 @@
 -- segments: how many users of which kind did anything, and used each feature, by week and month.
 -- grain: one row per unit and its beginning, kind of segment, segment and feature; without a feature, of anything done
 -- key: unit, period_at, kind, segment, feature
--- inputs: active_days, unit_days, feature_days
+-- inputs: active_days, unit_days, feature_days, segment_kinds
 -- A segment is that of a user's day in a Business: the Business's size by users active there in the unit, the device and
 -- country of the first act there that day that tells it, and whether the user's first act ever, of anything, is in the
 -- unit. Unknown is null. A user with two segments in a unit counts in both; a use counts in one.
@@ -59,13 +59,17 @@ known as (
 ),
 
 segmented as (
-    select *, 'business_size' as kind, business_size as segment from known
-    union all
-    select *, 'device_type' as kind, device_type as segment from known
-    union all
-    select *, 'country' as kind, country as segment from known
-    union all
-    select *, 'new_or_old' as kind, new_or_old as segment from known
+    select
+        known.*,
+        segment_kinds.kind,
+        case segment_kinds.kind
+            when 'business_size' then known.business_size
+            when 'device_type' then known.device_type
+            when 'country' then known.country
+            when 'new_or_old' then known.new_or_old
+        end as segment,
+    from known
+    cross join segment_kinds
 )
 
 select

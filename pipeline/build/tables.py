@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pipeline.product.funnels import keep_ways
 from pipeline.product.scoring import score_features
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
+from pipeline.units import SEGMENT_KINDS, segment_kinds, units
 from pipeline.warehouse import Run
 
 BY_DAY = tuple(name for name in INPUTS if name != "requests")
@@ -129,8 +130,20 @@ def build_whole(run: Run, name: str) -> int:
 def _made(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> Iterable[pa.RecordBatch]:
     if name == "feature_scores":
         return score_features(connection, settings).to_batches()
+    if name == "segments":
+        return _segments(connection, settings)
     given = keep_ways(connection, "funnel_ways_kept", settings) if name == "funnels" else None
     return stream_model(connection, name, order_by=_ORDER[name], settings=settings, given=given)
+
+
+def _segments(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[pa.RecordBatch]:
+    """Make the table for one kind and unit after the other, in its order: those of all at once are too many to hold."""
+    for unit in ("month", "week"):
+        for kind in sorted(SEGMENT_KINDS):
+            one = {"units": units(unit), "segment_kinds": segment_kinds(kind)}
+            yield from stream_model(
+                connection, "segments", order_by=_ORDER["segments"], settings=settings, references=one
+            )
 
 
 def build_directory(run: Run, settings: Settings) -> dict[str, int]:

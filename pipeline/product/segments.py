@@ -9,9 +9,8 @@ import duckdb
 from pipeline.models import ask_model, bare_select
 from pipeline.product.rows import QuestionError, between, checked_unit
 from pipeline.settings import Settings
-from pipeline.units import units
+from pipeline.units import SEGMENT_KINDS, segment_kinds, units
 
-KINDS = ("business_size", "device_type", "country", "new_or_old")
 _ALL_AS_ONE = """
     select distinct
         'range' as unit,
@@ -51,16 +50,17 @@ def segments(
     Raises:
         QuestionError: there is no such kind or unit.
     """
-    if kind is not None and kind not in KINDS:
-        raise QuestionError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
+    if kind is not None and kind not in SEGMENT_KINDS:
+        raise QuestionError(f"kind is {kind!r}; it must be one of {', '.join(SEGMENT_KINDS)}")
     given = {} if unit is not None else {"unit_days": _ALL_AS_ONE}
     if business is not None:
         given["active_days"] = f"from ({bare_select('active_days')}) where business_id = $business"
-    references = {"units": units(checked_unit(unit, ("week", "month")))} if unit is not None else {}
+    references = {"segment_kinds": segment_kinds(*([kind] if kind is not None else []))}
+    if unit is not None:
+        references["units"] = units(checked_unit(unit, ("week", "month")))
     parameters = {"business": business, "first": first, "last": last}
     found = ask_model(connection, "segments", parameters, Settings(), given, references)
-    for column, asked in (("kind", kind), ("feature", feature)):
-        if asked is not None:
-            found = found.filter(duckdb.ColumnExpression(column) == duckdb.ConstantExpression(asked))
+    if feature is not None:
+        found = found.filter(duckdb.ColumnExpression("feature") == duckdb.ConstantExpression(feature))
     told = between(found, "period_at", first, last) if unit is not None else found
     return told.order("kind, period_at, feature nulls first, segment")

@@ -15,7 +15,7 @@ from pipeline.lookup.rows import rows
 from pipeline.models import run_model
 from pipeline.product import segments
 from pipeline.product.rows import QuestionError
-from pipeline.product.segments import KINDS
+from pipeline.units import SEGMENT_KINDS
 from tests.product.histories import FIRST, History, history, tables
 
 COUNTS = ("uses", "visits", "errors")
@@ -165,7 +165,7 @@ def test_a_question_keeps_to_kind_feature_and_units() -> None:
         ]
         order = [(row["kind"], row["period_at"], row["feature"] or "", row["segment"] or "~") for row in everything]
         assert order == sorted(order)
-        assert {row["kind"] for row in everything} == set(KINDS)
+        assert {row["kind"] for row in everything} == set(SEGMENT_KINDS)
         assert segments(connection).to_arrow_table().to_pylist() == everything
         for kind, unit in (("browser", "week"), (None, "day"), (None, "")):
             with pytest.raises(QuestionError, match="must be one of"):
@@ -208,8 +208,8 @@ def test_sizes_of_businesses() -> None:
         ("segments", "and sizes.period = days.period ", ""),
         ("segments", "min(date) as first_date", "max(date) as first_date"),
         ("segments", "        and first_periods.period = days.period\n", ""),
-        ("segments", "device_type as segment", "coalesce(device_type, 'other') as segment"),
-        ("segments", "country as segment", "device_type as segment"),
+        ("segments", "then known.device_type", "then coalesce(known.device_type, 'other')"),
+        ("segments", "then known.country", "then known.device_type"),
         ("segments", "cast(count(distinct user_id) as bigint) as users", "cast(count(user_id) as bigint) as users"),
         ("segments", "count(distinct segmented.user_id)", "count(segmented.user_id)"),
         ("segments", "business_id is not distinct from", "business_id ="),
