@@ -60,6 +60,7 @@ class Settings:
     event_paths: tuple[str, ...] = ("/trail/event",)
     route_rules: tuple[RouteRule, ...] = ()
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
+    mask: tuple[str, ...] = ()
     features: Path | None = None
     slow_ms: int = 1000
     shared_users: int = 5
@@ -110,6 +111,7 @@ DESCRIPTIONS: dict[str, str] = {
     "event_paths": "paths that receive a page's own reports, comma-separated",
     "route_rules": "versioned rules for variable path segments: a list of {prefix, name} in trail.toml",
     "sources": "per source: time_zone (for formats without one), format (a name, or pasted), fields (JSON keys)",
+    "mask": "what is replaced by x before it is kept: `?email` a query parameter, `/invite/` what follows in a path",
     "features": "file that says what the service's features are; `trail features suggest` proposes a first one",
     "slow_ms": "an answer that takes longer than so many milliseconds counts as slow where features are counted",
     "shared_users": "a cookie or login of more users than this is `shared`, as an address of two is, and links nothing",
@@ -220,6 +222,8 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         return _users_place(value, base, fail)
     if name in ("own_hosts", "health_paths", "api_prefixes", "event_paths"):
         return tuple(_listed(value, fail))
+    if name == "mask":
+        return _masks(value, fail)
     if name in ("trusted_proxies", "sign_in_proxies"):
         try:
             return tuple(ipaddress.ip_network(text, strict=False) for text in _listed(value, fail))
@@ -253,6 +257,16 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
     if not isinstance(value, str) or not value:
         raise fail("a text")
     return value
+
+
+_MASKED = re.compile(r"\?[\w.~\[\]-]{1,100}|/(?:[\w.~-]{1,100}/){1,20}", re.ASCII)
+
+
+def _masks(value: Any, fail: Any) -> tuple[str, ...]:
+    rules = tuple(_listed(value, fail))
+    if not all(_MASKED.fullmatch(rule) for rule in rules):
+        raise fail("a list of query parameters such as ?email, and of paths such as /invite/")
+    return rules
 
 
 def _users_place(value: Any, base: Path, fail: Any) -> str:

@@ -232,6 +232,11 @@ def raw(obj: Any, asked: str | None, out: Path | None) -> None:
             raise click.ClickException(f"{len(found)} files are {asked!r}; name one by its file_id")
         with out.open("wb") if out else nullcontext(sys.stdout.buffer) as to:
             original = write_original(connection, obj.settings, found[0]["file_id"], to)
+    if original.values_masked:
+        raise click.ClickException(
+            f"{plain(found[0]['path'])}: {original.values_masked:,} values were masked when it was read, so that what "
+            "was written cannot be the file as it was"
+        )
     if not original.is_proven:
         raise click.ClickException(
             f"{plain(found[0]['path'])}: what was written has not the hash that the ledger has of it"

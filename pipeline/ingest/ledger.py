@@ -41,6 +41,7 @@ class LedgerEntry:
     lines_duplicate: int = 0
     lines_ambiguous: int = 0
     lines_blank: int = 0
+    values_masked: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
     first_line: str | None = None
@@ -130,7 +131,9 @@ class Ledger:
 def _entries(table: pa.Table) -> Iterator[LedgerEntry]:
     names = [field.name for field in fields(LedgerEntry) if field.name in table.column_names]
     for values in zip(*(table[name].to_pylist() for name in names), strict=True):
-        yield LedgerEntry(**dict(zip(names, values, strict=True)))
+        known = zip(names, values, strict=True)
+        # Rows of a version that did not have a column yet have nothing in it.
+        yield LedgerEntry(**{name: value for name, value in known if value is not None})
 
 
 def content_hash(data: bytes) -> str:

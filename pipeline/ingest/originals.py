@@ -62,11 +62,13 @@ class Original:
         lines: how many lines.
         bytes_written: their bytes, newlines included, and those of an unfinished last line.
         is_proven: whether they have the hash that the ledger has of the file.
+        values_masked: how many values are not as they were, since the setting `mask` had them replaced.
     """
 
     lines: int
     bytes_written: int
     is_proven: bool
+    values_masked: int
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def write_original(connection: duckdb.DuckDBPyConnection, settings: Settings, fi
         size += len(line)
     waiting = bytes(entry["waiting_text"] or b"")
     to.write(waiting)
-    return Original(lines, size + len(waiting), hasher.hexdigest() == entry["content_hash"])
+    return Original(lines, size + len(waiting), hasher.hexdigest() == entry["content_hash"], entry["values_masked"])
 
 
 def find_files(connection: duckdb.DuckDBPyConnection, text: str) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from pipeline.ingest.landing import LandedFile
 from pipeline.ingest.ledger import HEAD_BYTES, Ledger, LedgerEntry, content_hash, new_file_id
 from pipeline.ingest.limits import limit_of
 from pipeline.ingest.line_hash import hashed
+from pipeline.ingest.masking import Masks
 from pipeline.ingest.parsing import parse_block, with_whole_lines
 from pipeline.ingest.pieces import Damaged, HashedPieces, find_compression, read_pieces
 from pipeline.ingest.stores import Readable
@@ -44,6 +45,7 @@ class FileReader:
         self._settings = settings
         self._ledger = ledger
         self._writer = writer
+        self._masks = Masks(settings.mask)
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="parse")
 
     def close(self) -> None:
@@ -71,6 +73,7 @@ class FileReader:
         before = replace(entry)
         if entry.last_line is not None:  # it is read again, by itself or with more
             self._writer.take_back(entry, entry.bytes_read)
+            entry.values_masked -= self._masks.count(entry.waiting_text)
             entry.last_line = None
         limit = limit_of(landed.size, self._settings)
         unread = read_pieces(path, compression, entry.bytes_read, limit=limit)
@@ -98,15 +101,23 @@ class FileReader:
         for known in candidates:
             state = states.get(known.bytes_read)
             is_same = state is not None and state.hexdigest() == known.content_hash
-            if state is not None and is_same and _goes_on_as(known, path, compression):
+            if state is not None and is_same and self._goes_on_as(known, path, compression):
                 return replace(known, problem=None), state
         return LedgerEntry("", landed.source, landed.path), hashlib.sha256()
+
+    def _goes_on_as(self, known: LedgerEntry, path: Readable, compression: str) -> bool:
+        """Whether what follows the lines read is the unfinished last line, or a part of it: else it is another file."""
+        if not known.waiting_text:
+            return True
+        follows = _first_bytes(path, compression, len(known.waiting_text), known.bytes_read)
+        return known.waiting_text.startswith(self._masks.apply(follows)[0])
 
     def _read_items(self, entry: LedgerEntry, items: Iterator[Block | Overlong | Tail]) -> Tail:
         """Parse blocks in the pool, at most one more than there are threads at a time, and take them in order."""
         pending: deque[Future[ParsedLines]] = deque()
         known: Format | None = None
-        for item in items:
+        for item, masked in self._masks.of_items(items):
+            entry.values_masked += masked
             if isinstance(item, Tail):
                 self._name(entry, item.text)
                 while pending:
@@ -186,6 +197,7 @@ class FileReader:
             known = self._format_of_last(entry, tail.text)
             last = _last_line(tail, known, zone, is_as_read(entry, known))
             self._take(entry, last)
+            entry.values_masked += self._masks.count(tail.text)
             if last.rejected and tail.offset and not tail.unheld:
                 entry.last_line = "rejected"  # what completes it may be in another file, or still come in this one
             else:
@@ -272,13 +284,6 @@ def apply_zone(lines: pa.Table, time_zone: str) -> pa.Table:
     zones = pc.if_else(bare, pa.scalar(time_zone), lines["zone"].cast(pa.string())).cast(lines["zone"].type)
     lines = lines.set_column(lines.schema.get_field_index("occurred_at"), "occurred_at", pc.if_else(bare, local, at))
     return lines.set_column(lines.schema.get_field_index("zone"), "zone", zones)
-
-
-def _goes_on_as(known: LedgerEntry, path: Readable, compression: str) -> bool:
-    """Whether what follows the lines read is the unfinished last line, or a part of it: else it is another file."""
-    return known.waiting_text.startswith(
-        _first_bytes(path, compression, len(known.waiting_text), known.bytes_read) if known.waiting_text else b""
-    )
 
 
 def _first_bytes(path: Readable, compression: str, count: int, start: int = 0) -> bytes:

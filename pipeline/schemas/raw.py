@@ -111,6 +111,7 @@ INGESTED_FILES = declare(
         ("lines_duplicate", COUNT, "copies of lines that another file of this source had brought"),
         ("lines_ambiguous", COUNT, "of the duplicates, those in one single second: copies, or equal requests"),
         ("lines_blank", COUNT, "empty lines and the format's own comment lines"),
+        ("values_masked", COUNT, "values in these lines that the setting `mask` had replaced before they were kept"),
         ("first_at", INSTANT, "first instant on a kept or duplicate line"),
         ("last_at", INSTANT, "last instant on a kept or duplicate line"),
         ("first_line", TEXT, "what the line at offset 0 is: kept, rejected, duplicate or blank; null where none"),
