@@ -9,6 +9,7 @@ import duckdb
 
 from assets.resources import OpenWarehouse
 from pipeline.checks import CheckResult, days_are_not_small, few_lines_are_rejected, keys_are_unique, ledger_adds_up
+from pipeline.privacy import addresses_hold_nothing_personal
 from pipeline.schemas import TABLES
 
 
@@ -66,10 +67,20 @@ def _window(context: dg.AssetCheckExecutionContext) -> tuple[Any, Any]:
     return window.start.date(), window.end.date() - timedelta(days=1)
 
 
+@dg.asset_check(asset="requests", description=addresses_hold_nothing_personal.__doc__)
+def nothing_personal_in_addresses(
+    context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[OpenWarehouse]
+) -> dg.AssetCheckResult:
+    """Look at the addresses of the run's days."""
+    with warehouse.step() as run, run.connect(*_window(context)) as connection:
+        return _answer(addresses_hold_nothing_personal(connection), dg.AssetCheckSeverity.WARN)
+
+
 CHECKS = [
     _whole_check("ingested_files", ledger_adds_up, dg.AssetCheckSeverity.ERROR),
     _whole_check("rejected_lines", few_lines_are_rejected, dg.AssetCheckSeverity.WARN),
     no_day_is_small,
+    nothing_personal_in_addresses,
     *(
         _unique(name)
         for name in (

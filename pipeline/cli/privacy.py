@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, time
@@ -14,8 +15,11 @@ import click
 from pipeline.build.stale import today
 from pipeline.cli.link import Moment
 from pipeline.cli.show import show_json, show_rows
-from pipeline.privacy import DONE, KINDS, REFUSED, Asking, Record, Request, answer_access, receive
+from pipeline.plain import plain
+from pipeline.privacy import DONE, KINDS, REFUSED, Asking, Record, Request, answer_access, find_personal, receive
+from pipeline.warehouse import connect
 
+_DAY = click.DateTime(["%Y-%m-%d"])
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -108,6 +112,26 @@ def due(obj: Any, with_closed: bool, as_json: bool) -> None:
         show_rows([_row(one) for one in found])
     else:
         click.echo("nothing is due")
+
+
+@privacy.command()
+@click.option("--from", "since", type=_DAY, help="the first UTC day; all by default")
+@click.option("--to", "until", type=_DAY, help="the last UTC day, included")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON document")
+@click.pass_obj
+def found(obj: Any, since: datetime | None, until: datetime | None, as_json: bool) -> None:
+    """Tell which parameters and paths hold emails, tokens, card or phone numbers, and how to mask them on arrival."""
+    with connect(obj.settings) as connection:
+        told = find_personal(connection, since.date() if since else None, until.date() if until else None)
+    rows = [asdict(one) | {"rule": one.rule} for one in told]
+    if as_json:
+        show_json(rows)
+    elif rows:
+        show_rows(rows)
+        rules = json.dumps(sorted({one.rule for one in told} | set(obj.settings.mask)))
+        click.echo(f"\nto mask all of them in what comes from now on, in trail.toml:\nmask = {plain(rules)}")
+    else:
+        click.echo("no address holds an email, token, card or phone number")
 
 
 def _days_left(request: Request) -> int | None:

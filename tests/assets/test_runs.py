@@ -117,7 +117,7 @@ def test_checks_pass_on_a_whole_run(house: tuple[Settings, Path]) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, partition_key="2026-03-02")
     evaluations = result.get_asset_check_evaluations()
-    assert len(evaluations) == 27
+    assert len(evaluations) == 28
     assert all(evaluation.passed for evaluation in evaluations), [e for e in evaluations if not e.passed]
 
 
