@@ -6,11 +6,13 @@ from datetime import date
 from typing import Literal
 
 import duckdb
+import pyarrow as pa
 
 from pipeline.models import ask_model
 from pipeline.product.rows import ALWAYS, QuestionError
 from pipeline.settings import Settings
 
+_STEPS_AT_ONCE = 9_500_000
 By = Literal["way", "from", "to"]
 _ROUTES = {"way": ("from_route", "to_route"), "from": ("from_route", "null"), "to": ("null", "to_route")}
 
@@ -59,8 +61,26 @@ def paths(
         where date between coalesce($first::date, date) and coalesce($last::date, date)
             and ($business::varchar is null or business_id = $business)
             and ($of::varchar is null or $of = {from_route} or $of = {to_route})
+            and hash(coalesce({from_route}, ''), coalesce({to_route}, '')) % $parts = $part
     """  # noqa: S608 our own names
     asked = {"business": business, "first": first, "last": last, "of": of}
     always = {"first_day": ALWAYS[0], "last_day": ALWAYS[1]}
-    found = ask_model(connection, "paths", {**asked, **always}, Settings(), {"page_steps": steps})
-    return found.order("times desc, from_route, to_route, business_id")
+    # Ways between other pages change nothing, so that those of some pages are counted after those of others.
+    parts = _steps(connection, first, last) // _STEPS_AT_ONCE + 1
+    found = [
+        ask_model(
+            connection, "paths", {**asked, **always, "parts": parts, "part": part}, Settings(), {"page_steps": steps}
+        ).to_arrow_table()
+        for part in range(parts)
+    ]
+    return connection.from_arrow(pa.concat_tables(found)).order("times desc, from_route, to_route, business_id")
+
+
+def _steps(connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None) -> int:
+    """How many steps there are in some days."""
+    ((count,),) = connection.sql(
+        "select count(*) from main.page_steps"
+        " where date between coalesce($first::date, date) and coalesce($last::date, date)",
+        params={"first": first, "last": last},
+    ).fetchall()
+    return int(count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import groupby, pairwise
@@ -137,6 +138,15 @@ def test_people_who_came_to_a_page_or_left_it_are_counted_once(
     assert sum(row["users"] for row in paths(engine, "/notes/{id}", business).to_arrow_table().to_pylist()) > sum(
         row["users"] for row in of
     )
+
+
+@pytest.mark.parametrize("by", ["way", "to", "from"])
+def test_some_pages_after_others_are_as_all_at_once(
+    engine: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, by: Literal["way", "to", "from"]
+) -> None:
+    whole = paths(engine, by=by).fetchall()
+    monkeypatch.setattr(sys.modules["pipeline.product.paths"], "_STEPS_AT_ONCE", 20)
+    assert paths(engine, by=by).fetchall() == whole != []
 
 
 def test_rows_by_something_else_are_refused(engine: duckdb.DuckDBPyConnection) -> None:
