@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pipeline.ingest.blocks import Block, Overlong, Tail
 
-_ESCAPED = rb"\\x(?!26)[0-9A-Fa-f]{2}|\\u(?!0026)[0-9A-Fa-f]{4}|\\[^xu/\s]"
+_ESCAPED = rb"\\x(?!26)[0-9A-Fa-f]{2}|\\u(?!0026)[0-9A-Fa-f]{4}|\\[^xu/?#&\s]"
 _VALUE = re.compile(rb'(?:[^&#\s"\\]|' + _ESCAPED + rb"|\\/)*")
 # Where a whole address stands in a parameter of another one, its own are written with escapes.
 _VALUE_WITHIN = re.compile(rb'(?:[^&#\s"\\%]|%(?!26)[0-9A-Fa-f]{2})*')

@@ -59,7 +59,6 @@ def test_nothing_moves_and_nothing_else_changes(parts: list[bytes]) -> None:
     assert len(masked) == len(data)
     assert all(old == new or new == ord("x") for old, new in zip(data, masked, strict=True))
     assert (count == 0) == (masked == data)
-    assert MASKS.apply(masked) == (masked, count)
     assert masked.count(b"\n") == data.count(b"\n")
 
 
@@ -103,7 +102,7 @@ def test_no_value_is_written_anywhere_and_the_ledger_counts_them(tmp_path: Path)
     house.deliver("web/a.log", b"".join(COMBINED % (n, n) for n in range(40)) + b"GET /x?token=s3cr3t.value no line\n")
     house.deliver("odd/a.log", COMBINED % (1, 1) + b'198.51.100.7 - - \\x22 "GET /y?token=s3cr3t.value')
     house.deliver(
-        "long/a.log", COMBINED % (1, 1) + b"?token=s3cr3t.value" + b"y" * (5 << 20) + b"\n" + COMBINED % (2, 2)
+        "long/a.log", COMBINED % (1, 1) + b"?token=s3cr3t.value" + b"y" * (20 << 20) + b"\n" + COMBINED % (2, 2)
     )
     house.deliver("w3c/a.log", W3C)
     house.run()

@@ -60,7 +60,12 @@ def small_house(folder: Path) -> House:
         line(8, "u3", "/notes", "k3"),
         line(9, "", "/assets/c.js", "k3"),
     ]
-    unread = [b"GET /mail?to=Ann@Example.com not a line\n", b"user=u1; no line\n", b"user=u11; no line\n"]
+    unread = [
+        b"GET /mail?to=Ann@Example.com not a line\n",
+        b"user=u1; no line\n",
+        b"user=u11; no line\n",
+        b"for ann.other@example.com; no line\n",
+    ]
     house.deliver("web/a.log", b"".join([*mine, *others, *unread]))
     house.deliver("web/copy.log", b"".join([mine[0], line(10, "u3", "/last", "k3")]))
     house.run()
