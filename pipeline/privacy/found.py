@@ -25,13 +25,18 @@ _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?|[0-9a-f]{32,}|[0-9A-F
 _WORD = re.compile(r"[A-Za-z]?[a-z]*|[A-Z]+|[0-9]+")
 
 
+UNNAMED = "(of another name)"
+_NAME = re.compile(r"[\w.~\[\]-]{1,60}", re.ASCII)
+_LITERAL_PATH = re.compile(r"/(?:[\w.~-]{1,100}/){1,20}", re.ASCII)
+
+
 @dataclass(frozen=True)
 class Found:
     """What was found in addresses.
 
     Attributes:
         place: query, path or referrer.
-        name: the parameter; of a path what stands before it.
+        name: the parameter, `UNNAMED` where its name is odd or personal itself; of a path the route before the value.
         kind: email, token, card or phone.
         lines: in how many requests.
     """
@@ -42,9 +47,11 @@ class Found:
     lines: int
 
     @property
-    def rule(self) -> str:
-        """What the setting `mask` says to mask it on arrival."""
-        return self.name if self.place == "path" else f"?{self.name}"
+    def rule(self) -> str | None:
+        """What the setting `mask` says to mask it on arrival; None where no rule can name it."""
+        if self.place == "path":
+            return self.name if _LITERAL_PATH.fullmatch(self.name) else None
+        return None if self.name == UNNAMED else f"?{self.name}"
 
 
 def find_personal(
@@ -65,9 +72,10 @@ def find_personal(
     lines: Counter[tuple[str, str, str]] = Counter()
     for place, query in _DISTINCT.items():
         for batch in connection.sql(query, params=asked).to_arrow_reader(20_000):
-            for text, count in zip(batch["text"].to_pylist(), batch["lines"].to_pylist(), strict=True):
-                for name, kind in set(_in_path(text[:_LONGEST]) if place == "path" else _in_query(text[:_LONGEST])):
-                    lines[place, name, kind] += count
+            for row in batch.to_pylist():
+                text = row["text"][:_LONGEST]
+                for name, kind in set(_in_path(text, row["route"]) if place == "path" else _in_query(text)):
+                    lines[place, name, kind] += row["lines"]
     found = [Found(*key, count) for key, count in lines.items()]
     return sorted(found, key=lambda one: (-one.lines, one.place, one.name, one.kind))
 
@@ -78,8 +86,8 @@ _DISTINCT = {
         where date between $first and $last and query <> '' group by query
     """,
     "path": """
-        select path as text, count(*) as lines from requests
-        where date between $first and $last and path <> '' group by path
+        select path as text, coalesce(route, '') as route, count(*) as lines from requests
+        where date between $first and $last and path <> '' group by path, route
     """,
     "referrer": """
         select referrer as text, count(*) as lines from requests
@@ -106,15 +114,17 @@ def _in_query(text: str) -> Iterator[tuple[str, str]]:
     for part in text.rpartition("?")[2].partition("#")[0].split("&"):
         name, equals, value = part.partition("=")
         if equals:
-            yield from ((name[:100], kind) for kind in kinds_of(value))
+            shown = name if _NAME.fullmatch(name) and not kinds_of(name) else UNNAMED
+            yield from ((shown, kind) for kind in kinds_of(value))
 
 
-def _in_path(text: str) -> Iterator[tuple[str, str]]:
-    before = ""
-    for segment in text.split("/"):
-        if before:
-            yield from ((before[:100], kind) for kind in kinds_of(segment))
-        before += f"{segment}/"
+def _in_path(path: str, route: str) -> Iterator[tuple[str, str]]:
+    """Routes before a value, and its kinds; a route names no person, as the path may on the way to it."""
+    segments, named = path.split("/"), route.split("/")
+    for place, segment in enumerate(segments):
+        for kind in kinds_of(segment):
+            before = "/".join(named[:place]) if len(named) == len(segments) else ""
+            yield f"{before}/", kind
 
 
 def kinds_of(value: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import main
-from pipeline.privacy.found import Found, addresses_hold_nothing_personal, find_personal, kinds_of
+from pipeline.privacy.found import UNNAMED, Found, addresses_hold_nothing_personal, find_personal, kinds_of
 from pipeline.warehouse import connect
 from tests.conftest import Demo
 from tests.ingest.deliveries import House
@@ -65,6 +66,7 @@ def house_of(folder: Path, mask: tuple[str, ...] = ()) -> House:
         line(5, "u1", f"/reset/{token}/go"),
         line(6, "u1", f"/login?next=/x&code={token}"),
         line(7, "u1", "/", referrer=f"https://pay.example/done?card=4111111111111111&id={token}"),
+        line(9, "u1", f"/of/ann%40example.org/{token}?ann@example.org=bob@example.org"),
         line(8, "u1", "/clients/12?q=anything&empty="),
     ]
     house.deliver("web/a.log", b"".join(lines))
@@ -77,24 +79,32 @@ def test_what_is_found_is_told_by_its_place_and_never_as_it_is(house: House) -> 
         found = find_personal(connection)
         assert found == [
             Found("query", "email", "email", 4),
+            Found("path", "/of/", "email", 1),
+            Found("path", "/of/{email}/", "token", 1),
             Found("path", "/reset/", "token", 1),
+            Found("query", UNNAMED, "email", 1),
             Found("query", "code", "token", 1),
             Found("referrer", "card", "card", 1),
             Found("referrer", "id", "token", 1),
         ]
-        assert [one.rule for one in found] == ["?email", "/reset/", "?code", "?card", "?id"]
+        assert [one.rule for one in found] == [
+            *("?email", "/of/", None, "/reset/", None, "?code", "?card", "?id"),
+        ]
         assert find_personal(connection, date(2026, 3, 3)) == find_personal(connection, None, date(2026, 3, 1)) == []
         result = addresses_hold_nothing_personal(connection)
-    assert (result.passed, result.numbers["found"]) == (False, 5)
-    assert "email in query email, token in path /reset/, token in query code" in result.description
+    assert (result.passed, result.numbers["found"]) == (False, 8)
+    assert "email in query email, email in path /of/, token in path /of/{email}/" in result.description
     assert "ann" not in f"{result}"
 
 
 def test_what_is_masked_is_found_no_more(tmp_path: Path) -> None:
-    masked = house_of(tmp_path, ("?email", "/reset/", "?code", "?card", "?id"))
+    masked = house_of(tmp_path, ("?email", "/reset/", "?code", "?card", "?id", "/of/"))
     with connect(masked.settings) as connection:
-        assert find_personal(connection) == []
-        assert addresses_hold_nothing_personal(connection).passed
+        assert find_personal(connection) == [
+            Found("path", "/of/xxxxxxxxxxxxxxxxx/", "token", 1),
+            Found("query", UNNAMED, "email", 1),
+        ], "what no rule can name"
+        assert addresses_hold_nothing_personal(connection, date(2026, 3, 3)).passed
 
 
 def test_the_command_says_what_to_mask(house: House, tmp_path: Path) -> None:
@@ -105,8 +115,9 @@ def test_the_command_says_what_to_mask(house: House, tmp_path: Path) -> None:
         return CliRunner().invoke(main, ["--config", str(config), "privacy", "found", *arguments]).output
 
     said = run()
-    assert "query     email    email  4      ?email" in said
-    assert 'mask = ["/reset/", "?card", "?code", "?email", "?id"]' in said
+    assert re.search(r"^query +email +email +4 +\?email$", said, re.MULTILINE)
+    assert re.search(r"^path +/of/\{email\}/ +token +1 *$", said, re.MULTILINE)
+    assert 'mask = ["/of/", "/reset/", "?card", "?code", "?email", "?id"]' in said
     assert "ann" not in said
     assert run("--from", "2026-03-03") == "no address holds an email, token, card or phone number\n"
     assert '"rule": "?email"' in run("--json")
