@@ -19,6 +19,14 @@ from tests.buckets import Bucket, s3_server
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def dagster_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give each process that tests a Dagster storage of its own: two that make one at once break it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRAIL_STATE", str(tmp_path_factory.mktemp("dagster")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real logs and published cases; tests that need it skip where it is absent."""

@@ -180,8 +180,9 @@ def test_stale_sensor_asks_for_just_the_days_that_late_lines_touch(house: tuple[
             if event.is_step_materialization
         ]
     days = {step: metadata["days"].value for step, metadata in told if "days" in metadata}
-    nothing_to_make_them_of = {"feature_usage", "friction"}  # without a catalogue no day has a feature
-    assert [days.pop(table) for table in nothing_to_make_them_of] == [{}, {}]
+    # Without a catalogue no day has a feature, and no page was seen.
+    nothing_to_make_them_of = {"feature_usage", "friction", "paths"}
+    assert [days.pop(table) for table in nothing_to_make_them_of] == [{}, {}, {}]
     built = {"requests", *BY_DAY} - nothing_to_make_them_of
     assert days == {table: {"2026-02-20": "never built"} for table in built}
     (config.parent / "landing" / "web" / "later.log").write_bytes(late.replace(b" 7 ", b" 8 "))
