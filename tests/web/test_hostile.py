@@ -242,7 +242,9 @@ def test_every_line_is_kept_but_what_is_no_text(site: Site) -> None:
     assert (lines["rejected"], lines["duplicate"], lines["blank"]) == (spoilt, 0, 0)
     assert lines["kept"] == len(TEXTS) * 6 + len(NO_TEXT) * 2 - spoilt
     assert len(STRINGS) == len(set(STRINGS)) >= 200
-    assert site.summary.failed_checks == []
+    # Some of the strings are emails and tokens; of which kind is told, and none as it is.
+    (told,) = site.summary.failed_checks
+    assert told.startswith("requests: addresses hold what `trail privacy found` tells, such as ")
 
 
 @pytest.fixture(scope="module")
