@@ -54,8 +54,8 @@ def receive(settings: Settings, kind: str, business: str, said: str, asking: Ask
     with connect(settings) as connection:
         try:
             user = find_person(connection, business, said).user_id
-        except PersonError as error:
-            _refuse(settings, kind, business, said, asking, str(error))
+        except PersonError:
+            _refuse(settings, kind, business, said, asking)
             raise
     return _open(settings, kind, business, user, asking)
 
@@ -94,8 +94,8 @@ def answer_access(
     with connect(settings) as connection:
         try:
             person = find_person(connection, business, said)
-        except PersonError as error:
-            _refuse(settings, "access", business, said, asking, str(error))
+        except PersonError:
+            _refuse(settings, "access", business, said, asking)
             raise
         if number is None:
             request = _open(settings, "access", business, person.user_id, asking)
@@ -114,10 +114,10 @@ def _open(settings: Settings, kind: str, business: str, user: str, asking: Askin
     )
 
 
-def _refuse(settings: Settings, kind: str, business: str, said: str, asking: Asking, why: str) -> None:
-    """Write down that nothing was found; what was asked for may name somebody, so that only its hash is kept."""
+def _refuse(settings: Settings, kind: str, business: str, said: str, asking: Asking) -> None:
+    """Write down that nobody was found, or several; what was asked for may name somebody: only its hash is kept."""
     request = _open(settings, kind, business, said, asking)
-    Record(settings).close(request.number, REFUSED, why)
+    Record(settings).close(request.number, REFUSED, "nobody of the Business is so called, or more than one")
     _note(settings, asking.noted_by, f"request {request.number}", Subject(None, (business,)), "refused")
 
 

@@ -322,6 +322,9 @@ def test_a_business_asks_and_is_answered_from_the_command_line(house: House, tmp
     assert (closed["outcome"], closed["user"], closed["days_left"]) == ("done", None, None)
     twice = run("receive", "erasure", "--business", "b1", "--user", "Ann Other")
     assert (twice.exit_code, "u2, u3; name one by id" in twice.output) == (1, True)
+    refused = json.loads(run("due", "--all", "--json").output)[0]
+    assert (refused["outcome"], refused["user"]) == ("refused", None)
+    assert "u2" not in refused["why"], "what is closed names nobody"
     run("receive", "correction", "--business", "b1", "--user", "u3")
     assert run("close", "3").exit_code == 2
     assert run("close", "3", "--done", "the directory was corrected").output == "request 3: done\n"
