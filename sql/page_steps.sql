@@ -64,12 +64,7 @@ stays as (
 )
 
 select
-    date,
-    visit_id,
-    business_id,
-    user_id,
-    visitor_id,
-    cast(0 as bigint) as step,
+    * exclude (route, at_utc, engaged_s) replace (cast(0 as bigint) as step),
     cast(null as varchar) as from_route,
     route as to_route,
     cast(null as double) as seconds,
@@ -79,12 +74,7 @@ where step = 1
 union all
 
 select
-    date,
-    visit_id,
-    business_id,
-    user_id,
-    visitor_id,
-    step,
+    * exclude (route, at_utc, engaged_s),
     route as from_route,
     lead(route) over (partition by visit_id order by step) as to_route,
     coalesce(

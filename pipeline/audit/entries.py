@@ -44,7 +44,7 @@ class View:
         actor: who looked.
         role: as what.
         action: search, user, visit, request, affected, errors (a visit beside another), export, reveal, who_looked
-            or privacy (the record of what Businesses asked).
+            or privacy (the record of what Businesses asked: it was read, or a request refused).
         target: a visit's id or a route, never a search's text, a name or an address.
         subjects: whom it concerns.
         why: a ticket or reason in free text.

@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, time
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -20,21 +21,27 @@ from pipeline.privacy import DONE, KINDS, REFUSED, Asking, Record, Request, answ
 from pipeline.warehouse import connect
 
 _DAY = click.DateTime(["%Y-%m-%d"])
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def _asking(command: _Command) -> _Command:
-    """The options that say who asked, and how."""
+def _asking(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say whom a Business asks about, and `asking`: who asked, and how."""
+
+    @wraps(command)
+    def told(
+        *arguments: Any, asked_by: str | None, reference: str | None, received: datetime | None, by: str, **more: Any
+    ) -> None:
+        command(*arguments, asking=Asking(by, asked_by, reference, received), **more)
+
     for option in (
-        click.option("--business", required=True, metavar="ID", help="the Business that asks"),
-        click.option("--user", required=True, help="its user: id, email, cookie or login, or name"),
-        click.option("--asked-by", help="who asked for the Business"),
-        click.option("--reference", help="the Business's own word for it, such as a ticket"),
-        click.option("--received", type=Moment(time.min), help="UTC day or instant on which it came; now by default"),
         click.option("--by", default=getpass.getuser, help="who acts on it; the system's user by default"),
+        click.option("--received", type=Moment(time.min), help="UTC day or instant on which it came; now by default"),
+        click.option("--reference", help="the Business's own word for it, such as a ticket"),
+        click.option("--asked-by", help="who asked for the Business"),
+        click.option("--user", required=True, help="its user: id, email, cookie or login, or name"),
+        click.option("--business", required=True, metavar="ID", help="the Business that asks"),
     ):
-        command = option(command)
-    return command
+        told = option(told)
+    return told
 
 
 @click.group()
@@ -46,18 +53,9 @@ def privacy() -> None:
 @click.argument("kind", type=click.Choice(KINDS))
 @_asking
 @click.pass_obj
-def receive_(
-    obj: Any,
-    kind: str,
-    business: str,
-    user: str,
-    asked_by: str | None,
-    reference: str | None,
-    received: datetime | None,
-    by: str,
-) -> None:
+def receive_(obj: Any, kind: str, business: str, user: str, asking: Asking) -> None:
     """Write down that a Business asked about a user; `trail privacy due` lists it until it is closed."""
-    request = receive(obj.settings, kind, business, user, Asking(by, asked_by, reference, received))
+    request = receive(obj.settings, kind, business, user, asking)
     click.echo(f"request {request.number}: {kind} for {business}, due {request.due}")
 
 
@@ -66,22 +64,11 @@ def receive_(
 @click.option("--request", "number", type=int, help="the open request that this answers; a new one by default")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="a new or empty folder")
 @click.pass_obj
-def export(
-    obj: Any,
-    business: str,
-    user: str,
-    asked_by: str | None,
-    reference: str | None,
-    received: datetime | None,
-    by: str,
-    number: int | None,
-    out: Path,
-) -> None:
+def export(obj: Any, business: str, user: str, asking: Asking, number: int | None, out: Path) -> None:
     """Write all that is held on a user of a Business: a folder of Parquet and JSON, with a page that says it in words.
 
     Of what the user did in other Businesses nothing is told. Hand the folder over, then remove it.
     """
-    asking = Asking(by, asked_by, reference, received)
     request = answer_access(obj.settings, business, user, out, asking, number, lambda told: click.echo(told, err=True))
     click.echo(f"request {request.number}: {sum(request.rows.values()):,} rows; open {out / 'index.html'}")
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
+
 from pipeline.audit import AccessLog, Outcome, Subject, View, access_key
 from pipeline.privacy.export import check_folder, export_person
-from pipeline.privacy.person import PersonError, find_person
+from pipeline.privacy.person import Person, PersonError, find_person
 from pipeline.privacy.record import DONE, REFUSED, Record, RecordError, Request
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
@@ -52,12 +54,8 @@ def receive(settings: Settings, kind: str, business: str, said: str, asking: Ask
         RecordError: see `Record.receive`.
     """
     with connect(settings) as connection:
-        try:
-            user = find_person(connection, business, said).user_id
-        except PersonError:
-            _refuse(settings, kind, business, said, asking)
-            raise
-    return _open(settings, kind, business, user, asking)
+        person = _find(connection, settings, kind, business, said, asking)
+    return _open(settings, kind, business, person.user_id, asking)
 
 
 def answer_access(
@@ -92,18 +90,14 @@ def answer_access(
     check_folder(folder)
     record = Record(settings)
     with connect(settings) as connection:
-        try:
-            person = find_person(connection, business, said)
-        except PersonError:
-            _refuse(settings, "access", business, said, asking)
-            raise
+        person = _find(connection, settings, "access", business, said, asking)
         if number is None:
             request = _open(settings, "access", business, person.user_id, asking)
         else:
             request = record.read(number)
             if (request.kind, request.business, request.user) != ("access", business, person.user_id):
                 raise RecordError(f"request {number} is no open one of access to this user in {business}")
-        _note(settings, asking.noted_by, f"request {request.number}", Subject(person.user_id, (business,)), "shown")
+        _note(settings, asking, "export", request, Subject(person.user_id, (business,)), "shown")
         rows = export_person(connection, settings, person, folder, progress)
     return record.close(request.number, DONE, "exported", rows)
 
@@ -114,13 +108,25 @@ def _open(settings: Settings, kind: str, business: str, user: str, asking: Askin
     )
 
 
-def _refuse(settings: Settings, kind: str, business: str, said: str, asking: Asking) -> None:
-    """Write down that nobody was found, or several; what was asked for may name somebody: only its hash is kept."""
-    request = _open(settings, kind, business, said, asking)
-    Record(settings).close(request.number, REFUSED, "nobody of the Business is so called, or more than one")
-    _note(settings, asking.noted_by, f"request {request.number}", Subject(None, (business,)), "refused")
+def _find(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, kind: str, business: str, said: str, asking: Asking
+) -> Person:
+    """Find whom a Business means; that nobody was found, or several, is written down.
+
+    What was asked for may name somebody, so that only its hash is kept.
+    """
+    try:
+        return find_person(connection, business, said)
+    except PersonError:
+        request = _open(settings, kind, business, said, asking)
+        Record(settings).close(request.number, REFUSED, "nobody of the Business is so called, or more than one")
+        _note(settings, asking, "privacy", request, Subject(None, (business,)), "refused")
+        raise
 
 
-def _note(settings: Settings, actor: str, target: str, subject: Subject, outcome: Outcome) -> None:
+def _note(
+    settings: Settings, asking: Asking, action: str, request: Request, subject: Subject, outcome: Outcome
+) -> None:
     log = AccessLog(settings.access_log, access_key(settings.secret))
-    log.append(View(actor, _ROLE, "export", target, (subject,), None, outcome, 1 if outcome == "shown" else 0))
+    rows = 1 if outcome == "shown" else 0
+    log.append(View(asking.noted_by, _ROLE, action, f"request {request.number}", (subject,), None, outcome, rows))

@@ -5,13 +5,11 @@ Who may ask, and that it was asked, is noted elsewhere.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -186,9 +184,3 @@ def _write_files(stem: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch
         path.chmod(0o600)
         sync(path)
     return first_rows, count
-
-
-def read_table(folder: Path, name: str) -> list[dict[str, Any]]:
-    """Read a table of an export as it was written, from its JSON."""
-    found: list[dict[str, Any]] = json.loads((folder / TABLES_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    return found

@@ -74,7 +74,7 @@ def find_personal(
         for batch in connection.sql(query, params=asked).to_arrow_reader(20_000):
             for row in batch.to_pylist():
                 text = row["text"][:_LONGEST]
-                for name, kind in set(_in_path(text, row["route"]) if place == "path" else _in_query(text)):
+                for name, kind in set(_in_path(text, row["route"]) if place == "path" else _in_query(place, text)):
                     lines[place, name, kind] += row["lines"]
     found = [Found(*key, count) for key, count in lines.items()]
     return sorted(found, key=lambda one: (-one.lines, one.place, one.name, one.kind))
@@ -109,9 +109,10 @@ def addresses_hold_nothing_personal(
     return CheckResult(False, f"addresses hold what `trail privacy found` tells, such as {said}", numbers)
 
 
-def _in_query(text: str) -> Iterator[tuple[str, str]]:
-    """Names and kinds of what a query, or that of an address, holds; a fragment is none of it."""
-    for part in text.rpartition("?")[2].partition("#")[0].split("&"):
+def _in_query(place: str, text: str) -> Iterator[tuple[str, str]]:
+    """Names and kinds of what a query, or that of a referrer, holds; a fragment is none of it."""
+    query = text.partition("?")[2] if place == "referrer" else text
+    for part in query.partition("#")[0].split("&"):
         name, equals, value = part.partition("=")
         if equals:
             shown = name if _NAME.fullmatch(name) and not kinds_of(name) else UNNAMED

@@ -16,14 +16,13 @@ from pipeline.features import Catalogue, Feature, Funnel, catalogue_of
 from pipeline.features.funnels import FunnelError, read_per, read_steps, read_within, step_rows
 from pipeline.features.patterns import PATTERN_KEYS, PatternError, read_pattern
 from pipeline.models import ask_model
-from pipeline.product.rows import QuestionError
+from pipeline.product.rows import ALWAYS, QuestionError
 from pipeline.settings import Settings, load_settings
 from pipeline.units import scopes
 
 Step = str | Mapping[str, Any]
 _ASKED = "asked"
 _ACTS_AT_ONCE = 1_000_000
-_EARLIEST, _LATEST = date(1, 1, 1), date(9999, 12, 31)
 
 
 def funnel(
@@ -64,8 +63,8 @@ def funnel(
         {"clickstream": "select * from main.clickstream where business_id = $business"} if business is not None else {}
     )
     asked_of = {
-        "first_day": first or _EARLIEST,
-        "last_day": last or _LATEST,
+        "first_day": first or ALWAYS[0],
+        "last_day": last or ALWAYS[1],
         "day_after": _day_after(last),
         "business": business,
         "steps": len(asked.steps),
@@ -183,4 +182,4 @@ def _listed(said: Any) -> str:
 
 
 def _day_after(last: date | None) -> date:
-    return _LATEST if last in (None, _LATEST) else last + timedelta(days=1)
+    return ALWAYS[1] if last in (None, ALWAYS[1]) else last + timedelta(days=1)

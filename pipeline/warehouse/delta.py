@@ -50,7 +50,7 @@ class DeltaFiles:
             version: what counts as its state; None where it has none yet.
 
         Raises:
-            SchemaError: its files have other columns than are declared today, and it cannot be made again.
+            SchemaError: it cannot be made again, and has columns that are not declared today, or are of another type.
         """
         self._folder = folder
         self._table = table

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -49,19 +51,5 @@ def _in_scope(asked: Asked, actor: Actor) -> bool:
 
 
 def _row(asked: Asked) -> Row:
-    return {
-        "number": asked.number,
-        "kind": asked.kind,
-        "business": asked.business,
-        "user": asked.user,
-        "asked_by": asked.asked_by,
-        "reference": asked.reference,
-        "noted_by": asked.noted_by,
-        "received_at": asked.received_at,
-        "due": asked.due.isoformat(),
-        "days_left": asked.days_left(today()),
-        "closed_at": asked.closed_at,
-        "outcome": asked.outcome,
-        "why": asked.why,
-        "rows": sum(asked.rows.values()) if asked.rows else None,
-    }
+    of_tables = sum(asked.rows.values()) if asked.rows else None
+    return asdict(asked) | {"due": asked.due.isoformat(), "days_left": asked.days_left(today()), "rows": of_tables}

@@ -64,7 +64,7 @@ def house_of(folder: Path, mask: tuple[str, ...] = ()) -> House:
         *(line(second, "u1", "/find?email=ann%40example.org&page=2") for second in range(3)),
         line(4, "u1", "/find?email=bob@example.org&email=bob@example.org#email=a@b.cd"),
         line(5, "u1", f"/reset/{token}/go"),
-        line(6, "u1", f"/login?next=/x&code={token}"),
+        line(6, "u1", f"/login?next=/x&code={token}&then=/y?z=1"),
         line(7, "u1", "/", referrer=f"https://pay.example/done?card=4111111111111111&id={token}"),
         line(9, "u1", f"/of/ann%40example.org/{token}?ann@example.org=bob@example.org"),
         line(8, "u1", "/clients/12?q=anything&empty="),

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,8 @@ from pipeline.settings import Settings
 NOW = datetime(2026, 3, 16, 12, tzinfo=UTC)
 
 
-def record_of(folder: Path, **more: object) -> Record:
-    return Record(Settings(privacy=folder / "privacy", **more), lambda: NOW)  # type: ignore[arg-type]
+def record_of(folder: Path, **more: Any) -> Record:
+    return Record(Settings(privacy=folder / "privacy", **more), lambda: NOW)
 
 
 def files(folder: Path) -> list[Path]:
@@ -74,10 +75,10 @@ def test_a_request_is_closed_once(tmp_path: Path) -> None:
         ({"reference": "x" * 501}, "reference has 501 characters; at most 500 are kept"),
     ],
 )
-def test_what_cannot_be_is_not_written(tmp_path: Path, said: dict[str, object], why: str) -> None:
+def test_what_cannot_be_is_not_written(tmp_path: Path, said: dict[str, Any], why: str) -> None:
     asked = {"kind": "access", "business": "b1", "user": "u1", "noted_by": "ana"} | said
     with pytest.raises(RecordError, match=why):
-        record_of(tmp_path).receive(**asked)  # type: ignore[arg-type]
+        record_of(tmp_path).receive(**asked)
     assert files(tmp_path) == []
 
 
