@@ -116,7 +116,8 @@ def found(obj: Any, since: datetime | None, until: datetime | None, as_json: boo
     elif rows:
         show_rows(rows)
         rules = sorted({one.rule for one in told if one.rule} | set(obj.settings.mask))
-        click.echo(f"\nto mask them in what comes from now on, in trail.toml:\nmask = {plain(json.dumps(rules))}")
+        if rules:
+            click.echo(f"\nto mask them in what comes from now on, in trail.toml:\nmask = {plain(json.dumps(rules))}")
     else:
         click.echo("no address holds an email, token, card or phone number")
 

@@ -161,7 +161,9 @@ def _is_token(text: str) -> bool:
     """Whether a text is drawn by chance: long, of all kinds of characters, and no words or numbers with hyphens."""
     if not _TOKEN.fullmatch(text):
         return False
-    if text.startswith("eyJ") or re.fullmatch(r"[0-9a-f]+|[0-9A-F]+", text):
-        return bool(re.search("[a-zA-Z]", text))
+    if text.startswith("eyJ"):
+        return True
+    if re.fullmatch(r"[0-9a-f]+|[0-9A-F]+", text):
+        return bool(re.search("[a-fA-F]", text) and re.search("[0-9]", text))
     is_mixed = all(re.search(kind, text) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
     return is_mixed and not all(_WORD.fullmatch(part) for part in re.split("[_-]", text))
