@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from pipeline.build.stale import INPUTS
 from pipeline.build.tables import BY_DAY, build_days
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
@@ -20,12 +21,12 @@ from pipeline.warehouse.files import new_path
 
 YEARS = [date(2016, 1, 1) + timedelta(days=number) for number in range(3653)]
 DAY = date(2024, 2, 29)
-BY_DAY_INPUTS = ("requests", "acts", "clickstream")
+BY_DAY_INPUTS = {name for inputs in INPUTS.values() for name, _ in inputs} - {"raw_requests"}
 
 
 def fill(run: Run, settings: Settings) -> None:
     """Give ten years a file a day: one file under many names, which only its name tells apart."""
-    for name in BY_DAY_INPUTS:
+    for name in sorted(BY_DAY_INPUTS):
         schema = pa.schema([field for field in TABLES[name].file_schema if field.name != "date"]).remove_metadata()
         row = pa.table([pa.nulls(1, field.type) for field in schema], schema=schema)
         paths: dict[date | None, list[Path]] = {YEARS[0]: [run.write(name, YEARS[0], row)]}
