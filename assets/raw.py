@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.partitions import DAILY
 from assets.resources import OpenWarehouse
 from pipeline.build import build_directory
 from pipeline.ingest import ingest
@@ -35,7 +36,8 @@ def spec(name: str, **more: Any) -> dg.AssetSpec:
     )
 
 
-CORRECTIONS = spec("link_corrections")  # written by `trail link`, by no run
+# Written by `trail link` and by erasures, by no run.
+WORDS = [spec("link_corrections"), spec("erased_owners"), spec("settled_acts", partitions_def=DAILY)]
 
 
 @dg.multi_asset(specs=[spec(name) for name in RAW], name="ingest")

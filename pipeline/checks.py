@@ -34,7 +34,7 @@ class CheckResult:
 
 
 def ledger_adds_up(connection: duckdb.DuckDBPyConnection) -> CheckResult:
-    """Whether each file's lines are kept, rejected, duplicate or blank, and the raw tables hold just those."""
+    """Whether each file's lines are kept, rejected, duplicate, blank or erased, and the raw tables hold just those."""
     wrong = connection.execute(
         """
         with kept as (select file_id, count(*) as lines from raw_requests group by file_id),
@@ -47,7 +47,8 @@ def ledger_adds_up(connection: duckdb.DuckDBPyConnection) -> CheckResult:
         full join rejected using (file_id)
         full join duplicate using (file_id)
         full join blank using (file_id)
-        where lines_read is distinct from lines_kept + lines_rejected + lines_duplicate + lines_blank
+        where lines_read is distinct from
+                lines_kept + lines_rejected + lines_duplicate + lines_blank + coalesce(lines_erased, 0)
             or lines_kept is distinct from coalesce(kept.lines, 0)
             or lines_rejected is distinct from coalesce(rejected.lines, 0)
             or lines_duplicate is distinct from coalesce(duplicate.lines, 0)

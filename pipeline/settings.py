@@ -47,6 +47,7 @@ class Settings:
     """Every setting of Trail; the README's table is made from `DESCRIPTIONS`."""
 
     landing: Path | str = Path("landing")
+    landing_is_ours: bool = False
     warehouse: Path = Path("warehouse")
     geoip: Path | None = None
     users: str | None = None
@@ -98,6 +99,7 @@ class Settings:
 
 DESCRIPTIONS: dict[str, str] = {
     "landing": "folder where logs arrive, or `s3://bucket/prefix`; a first-level folder under it is a source",
+    "landing_is_ours": "whether lines of somebody who is erased are overwritten in the landing folder, too",
     "warehouse": "folder of the tables",
     "geoip": "a MaxMind database file (MMDB), nested or flat schema; places stay unknown without it",
     "users": "a database URL, or a folder of CSV or Parquet files (users, memberships, businesses)",
@@ -242,7 +244,7 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         if not isinstance(value, str) or not _SIZE.fullmatch(value):
             raise fail("a size such as 800MB or 4GB")
         return value
-    if name == "ask_why":
+    if name in ("ask_why", "landing_is_ours"):
         if value not in (True, False, "true", "false"):
             raise fail("true or false")
         return value in (True, "true")

@@ -1,12 +1,13 @@
 -- acts: an act with the person it belongs to, and the actor whose acts are cut into visits.
 -- grain: one row per act (page, api, event or download) of the days
 -- key: request_id
--- inputs: requests, identifier_links
+-- inputs: requests, identifier_links, settled_acts
 -- A visitor's acts are cut where a gap is longer than 30 minutes (a piece), and at a UTC midnight only if the day before
 -- was active throughout, judged by that day's acts. So a piece spans two days at most, and an act of day D has its whole
 -- piece within D-1 .. D+1: before D-1's first act there is a gap, or else D-1 was active throughout and was cut off.
 -- Whose an act is: its line's user; else by a person's correction; else its login's; else that of the piece, where it has
 -- exactly one and neither is the visitor shared nor was the link removed; else the cookie's.
+-- What settled_acts holds of an act stands in the place of both: an erased user's acts made it so.
 -- Within one instant acts are ordered by what they are, since the order of lines does not survive a cut file.
 
 with
@@ -157,22 +158,35 @@ lone_users as (
         and removed_links.identifier is null
 ),
 
+settled as (
+    select *
+    from settled_acts
+    where date between $first_day and $last_day
+),
+
 linked as (
     select
         pieces.*,
-        coalesce(pieces.known_user_id, lone_users.user_id, cookie_links.user_id) as user_id,
+        case
+            when pieces.known_by is not null then pieces.known_user_id
+            when settled.request_id is not null then settled.user_id
+            else coalesce(lone_users.user_id, cookie_links.user_id)
+        end as user_id,
         case
             when pieces.known_by is not null then pieces.known_by
+            when settled.request_id is not null then settled.linked_by
             when lone_users.user_id is not null then 'same_visit'
             when cookie_links.user_id is not null then 'visitor_cookie'
         end as linked_by,
         case
             when pieces.known_by is not null then pieces.request_id
+            when settled.request_id is not null then settled.link_evidence
             when lone_users.user_id is not null then lone_users.evidence
             else cookie_links.evidence
         end as link_evidence,
         case
             when pieces.business_id is not null or pieces.known_by is not null then pieces.business_id
+            when settled.request_id is not null then settled.business_id
             when lone_users.user_id is not null then lone_users.business_id
             else cookie_links.business_id
         end as linked_business_id,
@@ -181,6 +195,7 @@ linked as (
     left join cookie_links
         on cookie_links.identifier = pieces.visitor_id
         and pieces.occurred_at between cookie_links.valid_from and cookie_links.valid_to
+    left join settled on settled.request_id = pieces.request_id
     where pieces.date between $first_day and $last_day
 )
 

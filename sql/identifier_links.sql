@@ -1,16 +1,27 @@
 -- identifier_links: whose an identifier is beyond what lines say: by rule, by a person's word, or nobody's where shared.
 -- grain: one row per identifier, user, method and beginning of the span
 -- key: identifier_kind, identifier, user_id, method, valid_from
--- inputs: identifier_days, users, link_corrections
+-- inputs: identifier_days, users, link_corrections, erased_owners
 -- correction: a person said so, for a span or always.
 -- removed: a person said that it is not: no rule gives it to that user.
 -- shared: seen with more than $shared_users users (an address with a user agent: with more than one), it links nothing;
 -- has no user.
 -- identifier: a login name that is one user's id or email in the directory; else one that lines only ever gave one user.
 -- visitor_cookie: a cookie that only ever had one user, over all it was seen: retroactive, and gone when a second comes.
+-- Users who were erased count as those they were, in erased_owners: what they shared does not become another's.
 -- What a person said counts for both: a cookie said to be another's, for however long, has not only had one user.
 
 with
+
+erased as (
+    select
+        identifier_kind,
+        identifier,
+        cast(sum(users) as bigint) as users,
+        cast(sum(owners) as bigint) as owners,
+    from erased_owners
+    group by identifier_kind, identifier
+),
 
 directory_names as (
     select lower(user_id) as name, user_id from users
@@ -19,17 +30,29 @@ directory_names as (
 ),
 
 directory_logins as (
-    select name, min(user_id) as user_id
+    select directory_names.name, min(directory_names.user_id) as user_id
     from directory_names
-    group by name
-    having count(distinct user_id) = 1
+    left join erased on erased.identifier_kind = 'name' and erased.identifier = directory_names.name
+    where erased.users is null
+    group by directory_names.name
+    having count(distinct directory_names.user_id) = 1
+),
+
+lines_with_logins as (
+    select identifier as login, min(user_id) as user_id, cast(count(distinct user_id) as bigint) as users
+    from identifier_days
+    where identifier_kind = 'login'
+    group by identifier
 ),
 
 line_logins as (
-    select identifier as login, min(user_id) as user_id, cast(count(distinct user_id) as bigint) as users
-    from identifier_days
-    where identifier_kind = 'login' and user_id is not null
-    group by identifier
+    select
+        lines_with_logins.login,
+        lines_with_logins.user_id,
+        cast(lines_with_logins.users + coalesce(erased.users, 0) as bigint) as users,
+    from lines_with_logins
+    left join erased on erased.identifier_kind = 'login' and erased.identifier = lines_with_logins.login
+    where lines_with_logins.users > 0 or erased.users is not null
 ),
 
 removed as (
@@ -112,12 +135,24 @@ by_login as (
     where with_users.identifier_kind = 'login'
 ),
 
-shared as (
+seen_with as (
     select identifier_kind, identifier, cast(count(*) as bigint) as users
     from with_users
     where identifier_kind <> 'login'
     group by identifier_kind, identifier
-    having count(*) > case when identifier_kind = 'address' then 1 else $shared_users end
+
+    union all
+
+    select identifier_kind, identifier, users
+    from erased
+    where identifier_kind in ('visitor', 'address')
+),
+
+shared as (
+    select seen_with.identifier_kind, seen_with.identifier, cast(sum(seen_with.users) as bigint) as users
+    from seen_with
+    group by seen_with.identifier_kind, seen_with.identifier
+    having sum(seen_with.users) > case when seen_with.identifier_kind = 'address' then 1 else $shared_users end
 
     union all
 
@@ -152,9 +187,11 @@ owners as (
 ),
 
 single_owners as (
-    select identifier
+    select owners.identifier
     from owners
-    group by identifier
+    left join erased on erased.identifier_kind = 'visitor' and erased.identifier = owners.identifier
+    where coalesce(erased.owners, 0) = 0
+    group by owners.identifier
     having count(*) = 1
 ),
 

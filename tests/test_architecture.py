@@ -21,6 +21,7 @@ ROOMS = [
     "channels",
     "units",
     "formats",
+    "tombstones",
     "ingest",
     "enrich",
     "warehouse",

@@ -3,6 +3,7 @@
 What a row means is in `enrich` and `sql/`; which orchestrator calls this does not matter here.
 """
 
+from pipeline.build.everything import bring_up_to_date
 from pipeline.build.rederive import AskedDays, Rederivation, RederiveError, asked_days, open_rederivation
 from pipeline.build.requests import build_requests
 from pipeline.build.stale import INPUTS, Stale, find_stale, ranges_to_refresh, stale_days, stale_whole, why_stale
@@ -16,6 +17,7 @@ __all__ = [
     "RederiveError",
     "Stale",
     "asked_days",
+    "bring_up_to_date",
     "build_days",
     "build_directory",
     "build_requests",

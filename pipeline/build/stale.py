@@ -21,7 +21,7 @@ DayFiles = dict[date | None, list[Path]]
 INPUTS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "requests": (("raw_requests", (0,)),),
     "identifier_days": (("requests", (0,)),),
-    "acts": (("requests", (-1, 0, 1)),),
+    "acts": (("requests", (-1, 0, 1)), ("settled_acts", (0,))),
     "same_visit_days": (("acts", (0,)),),
     "clickstream": (("acts", (-1, 0, 1)), ("requests", (-1, 0, 1))),
     "visits": (("acts", (-1, 0, 1)), ("requests", (0, 1))),
@@ -34,7 +34,7 @@ INPUTS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "paths": (("page_steps", (0,)),),
 }
 WHOLE_INPUTS: dict[str, tuple[str, ...]] = {
-    "identifier_links": ("identifier_days", "users", "link_corrections"),
+    "identifier_links": ("identifier_days", "users", "link_corrections", "erased_owners"),
     "user_links": ("identifier_days", "identifier_links", "same_visit_days"),
     "user_businesses": ("user_days", "user_links", "identifier_days", "memberships"),
     "user_lookup": ("user_businesses", "users", "businesses"),

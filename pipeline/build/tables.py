@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.build.stale import INPUTS, fingerprint, how_built, is_whole_stale, note_built, touch, whole_fingerprint
+from pipeline.ingest.barrier import Barrier
 from pipeline.models import stream_model
-from pipeline.people.directory import read_directory
+from pipeline.people.directory import read_directory, without_erased
 from pipeline.people.former_names import former_names
 from pipeline.product.funnels import keep_ways
 from pipeline.product.scoring import score_features
@@ -152,7 +153,7 @@ def build_directory(run: Run, settings: Settings) -> dict[str, int]:
     Returns:
         Rows by table.
     """
-    tables = read_directory(settings)
+    tables = without_erased(read_directory(settings), Barrier(settings))
     tables["former_names"] = former_names(
         _whole(run, "former_names"), _whole(run, "users"), tables["users"], datetime.now(UTC).date()
     )

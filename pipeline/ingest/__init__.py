@@ -26,7 +26,7 @@ Progress = Callable[[str], None]
 
 __all__ = ["IngestReport", "Progress", "ingest", "ingest_stream"]
 
-_COUNTS = ("read", "kept", "rejected", "duplicate", "blank")
+_COUNTS = ("read", "kept", "rejected", "duplicate", "blank", "erased")
 
 
 @dataclass
@@ -36,7 +36,7 @@ class IngestReport:
     Attributes:
         files: entries of the files read, as they are now.
         days: days that got new lines.
-        lines: lines read in this run, and where each ended: kept, rejected, duplicate, blank.
+        lines: lines read in this run, and where each ended: kept, rejected, duplicate, blank, erased.
         unreadable: paths that could not be opened, with the reason.
     """
 
@@ -159,6 +159,7 @@ def _summary(entry: LedgerEntry) -> str:
     parts = [f"{entry.format or 'unknown format'}", f"{entry.lines_kept} kept"]
     parts += [f"{entry.lines_rejected} rejected"] if entry.lines_rejected else []
     parts += [f"{entry.lines_duplicate} duplicate"] if entry.lines_duplicate else []
+    parts += [f"{entry.lines_erased} of somebody erased"] if entry.lines_erased else []
     parts += [entry.problem] if entry.problem else []
     return ", ".join(parts)
 

@@ -16,12 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.ingest.barrier import Barrier
 from pipeline.ingest.columns import RejectedLine
 from pipeline.ingest.duplicates import find_copies
 from pipeline.ingest.file_lines import DayFiles
 from pipeline.ingest.ledger import Ledger, LedgerEntry
 from pipeline.ingest.withdrawal import take_back
 from pipeline.schemas.raw import DUPLICATE_LINES, REJECTED_LINES
+from pipeline.settings import Settings
 
 ROWS_HELD = 250_000
 _DAY_US = 86_400_000_000
@@ -33,6 +35,8 @@ _COPY_COLUMNS = DUPLICATE_LINES.row_schema.names
 
 class Run(Protocol):
     """What ingestion needs of a run on the warehouse."""
+
+    settings: Settings
 
     def files(self, table: str, first: date | None = None, last: date | None = None) -> DayFiles:
         """Live files by day."""
@@ -61,6 +65,7 @@ class DayWriter:
     def __init__(self, run: Run, ledger: Ledger, read_at: datetime) -> None:
         self._run = run
         self._ledger = ledger
+        self._barrier = Barrier(run.settings)
         self.days: set[date] = set()
         self.read_day = read_at.date()
         self._held: dict[date, list[pa.Table]] = defaultdict(list)
@@ -76,6 +81,10 @@ class DayWriter:
 
     def add(self, entry: LedgerEntry, lines: pa.Table) -> None:
         """Take lines of a file (columns of LINE_SCHEMA and their hash); they are written when enough are held."""
+        passes = self._barrier.passes(lines, entry.source)
+        if passes is not None:
+            entry.lines_erased += int((~passes).sum())
+            lines = lines.filter(pa.array(passes))
         if not lines.num_rows:
             return
         days = lines["occurred_at"].cast(pa.int64()).to_numpy() // _DAY_US
@@ -89,7 +98,9 @@ class DayWriter:
 
     def reject(self, entry: LedgerEntry, rejected: Sequence[RejectedLine]) -> None:
         """Take rejected lines of a file."""
-        for line in rejected:
+        kept = [line for line in rejected if self._barrier.passes_text(entry.source, line.text)]
+        entry.lines_erased += len(rejected) - len(kept)
+        for line in kept:
             self._rejected.append(
                 {
                     "source": entry.source,
@@ -102,7 +113,7 @@ class DayWriter:
                 }
             )
             self._rejected_bytes += len(line.text) + 100
-        entry.lines_rejected += len(rejected)
+        entry.lines_rejected += len(kept)
         if self._rejected_bytes > _REJECTS_HELD_BYTES:
             self._flush_rejected()
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from pipeline.schemas.raw import INGESTED_FILES
 
 HEAD_BYTES = 1024
+ERASED = "erased"  # what a file's first or last line is once somebody whose it was is erased
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class LedgerEntry:
     lines_duplicate: int = 0
     lines_ambiguous: int = 0
     lines_blank: int = 0
+    lines_erased: int = 0
     values_masked: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None

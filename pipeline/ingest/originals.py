@@ -87,9 +87,13 @@ def write_original(connection: duckdb.DuckDBPyConnection, settings: Settings, fi
         to: where the bytes go. They come line by line, so some are written when an error comes.
 
     Raises:
-        OriginalError: there is no such file, its format is no text format, or a line was too long to be kept.
+        OriginalError: there is no such file, its format is no text format, a line was too long to be kept, or erased.
     """
     entry = _ledger_row(connection, file_id)
+    if entry["lines_erased"]:
+        raise OriginalError(
+            f"{entry['path']}: {entry['lines_erased']:,} of its lines were erased with those they named"
+        )
     known = format_as_read(entry["format"], entry["source"], settings, entry["format_state"])
     hasher = hashlib.sha256()
     lines = size = 0

@@ -23,7 +23,7 @@ from pipeline.ingest.columns import ParsedLines, RejectedLine, blank_line, line_
 from pipeline.ingest.day_files import DayWriter
 from pipeline.ingest.exact_path import read_line
 from pipeline.ingest.landing import LandedFile
-from pipeline.ingest.ledger import HEAD_BYTES, Ledger, LedgerEntry, content_hash, new_file_id
+from pipeline.ingest.ledger import ERASED, HEAD_BYTES, Ledger, LedgerEntry, content_hash, new_file_id
 from pipeline.ingest.limits import limit_of
 from pipeline.ingest.line_hash import hashed
 from pipeline.ingest.masking import Masks
@@ -72,7 +72,10 @@ class FileReader:
             entry.path, entry.compression = landed.path, compression
         before = replace(entry)
         if entry.last_line is not None:  # it is read again, by itself or with more
-            self._writer.take_back(entry, entry.bytes_read)
+            if entry.last_line == ERASED:
+                entry.lines_read, entry.lines_erased = entry.lines_read - 1, entry.lines_erased - 1
+            else:
+                self._writer.take_back(entry, entry.bytes_read)
             entry.values_masked -= self._masks.count(entry.waiting_text)
             entry.last_line = None
         limit = limit_of(landed.size, self._settings)
@@ -196,10 +199,12 @@ class FileReader:
             zone = self._settings.source(entry.source).time_zone
             known = self._format_of_last(entry, tail.text)
             last = _last_line(tail, known, zone, is_as_read(entry, known))
+            erased_before = entry.lines_erased
             self._take(entry, last)
             entry.values_masked += self._masks.count(tail.text)
             if last.rejected and tail.offset and not tail.unheld:
-                entry.last_line = "rejected"  # what completes it may be in another file, or still come in this one
+                # What completes it may be in another file, or still come in this one.
+                entry.last_line = "rejected" if entry.lines_erased == erased_before else ERASED
             else:
                 tail = Tail(tail.offset + tail.length, b"")
                 entry.bytes_read = tail.offset

@@ -24,7 +24,7 @@ from pipeline.ingest.broken_copies import find_broken_copies
 from pipeline.ingest.columns import RejectedLine
 from pipeline.ingest.day_files import DayWriter, Run
 from pipeline.ingest.edges import Edges, Joined, Whole, is_in_time, is_near, is_overlapping
-from pipeline.ingest.ledger import Ledger, LedgerEntry
+from pipeline.ingest.ledger import ERASED, Ledger, LedgerEntry
 from pipeline.ingest.parts import first_field, is_client, is_end_but_for_client, read_whole, why_rejected
 from pipeline.ingest.reading import single_line
 from pipeline.ingest.written import rejected_line, written_line
@@ -246,7 +246,7 @@ class _Seams:
         continued = {entry.continues_file_id for entry in self._files}
         joined = [entry for entry in self._files if entry.file_id in continued]
         for tail in self._looked_at:
-            if tail.last_line in (None, "kept"):
+            if tail.last_line in (None, "kept", ERASED):
                 continue
             is_joined = any(self._is_end_alike(tail, other) for other in joined)
             wholes = [] if is_joined else self._edges.wholes_of_tail(tail) or self._edges.wholes_with_heads(tail)

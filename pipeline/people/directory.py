@@ -6,6 +6,7 @@ Which identifiers belong to whom is worked out in `sql/user_links.sql`; here is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from pipeline.ingest.barrier import Barrier
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 
@@ -58,6 +60,38 @@ def read_directory(settings: Settings) -> dict[str, pa.Table]:
         return {name: TABLES[name].file_schema.empty_table() for name in _NAMES}
     tables = _from_database(settings.users) if "://" in settings.users else _from_folder(Path(settings.users))
     return {name: _checked(name, tables.get(name)) for name in _NAMES}
+
+
+def without_erased(tables: dict[str, pa.Table], barrier: Barrier) -> dict[str, pa.Table]:
+    """Leave out whom and what was erased, though the service still has it.
+
+    Args:
+        tables: as `read_directory` gives them.
+        barrier: what was erased.
+
+    Returns:
+        The same without erased users, but for one whose account was made since or who is no child any more; without
+        their memberships and those that were erased by themselves; and without erased Businesses and theirs.
+    """
+    users, memberships, businesses = (tables[name] for name in _NAMES)
+    made = zip(users["user_id"].to_pylist(), users["created_at"].to_pylist(), strict=True)
+    now = datetime.now(UTC)
+    gone = {user for user, at in made if barrier.stops("user", user, at=at) or barrier.stops("child", user, at=now)}
+    places = {place for place in businesses["business_id"].to_pylist() if barrier.stops("business", place)}
+    members = zip(memberships["user_id"].to_pylist(), memberships["business_id"].to_pylist(), strict=True)
+    is_left = [
+        not (
+            user in gone or place in places or barrier.stops("business", place) or barrier.stops("member", user, place)
+        )
+        for user, place in members
+    ]
+    return {
+        "users": users.filter(pa.array([user not in gone for user in users["user_id"].to_pylist()], pa.bool_())),
+        "memberships": memberships.filter(pa.array(is_left, pa.bool_())),
+        "businesses": businesses.filter(
+            pa.array([place not in places for place in businesses["business_id"].to_pylist()], pa.bool_())
+        ),
+    }
 
 
 def _from_database(url: str) -> dict[str, pa.Table]:

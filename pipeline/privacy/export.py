@@ -84,7 +84,7 @@ def export_person(
         ExportError: the folder has something in it, or is no folder.
     """
     _make(folder)
-    held = Held(connection, person)
+    held = Held(connection, [person])
     told = []
     for name in [*ROWS, *MADE_ANEW]:
         reader = held.rows(name).to_arrow_reader(_ROWS_AT_ONCE)

@@ -5,8 +5,9 @@ A new table of the warehouse must be named here, in one way or the other. What i
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
 
 import duckdb
 import pyarrow as pa
@@ -17,20 +18,23 @@ from pipeline.privacy.person import Person
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 
-_THEIRS = "user_id = $user and here(business_id)"
-_WHOSE = "user_id = $user"
+_THEIRS = "theirs(user_id, business_id)"
+_WHOSE = "user_id in (select own_user from own_people)"
 
-# Which rows of a table are a person's, in the Business that asks.
+# Which rows of a table are those of some people, each in the Business that asks.
 ROWS: Mapping[str, str] = {
     "users": _WHOSE,
     "former_names": _WHOSE,
-    "memberships": "user_id = $user and business_id = $business",
+    "memberships": _THEIRS,
     "user_businesses": _THEIRS,
     "link_corrections": _THEIRS,
+    "erased_owners": "identifier in (select identifier from own_cookies)",
+    "settled_acts": "(date, request_id) in (select (date, request_id) from own_requests)",
     "user_links": _THEIRS,
     "identifier_links": _THEIRS,
     "identifier_days": """
-        here(business_id) and (user_id = $user or (user_id is null and identifier in (from own_cookies)))
+        theirs(user_id, business_id)
+        or (user_id is null and identifier in (select identifier from own_cookies where is_here(of_user, business_id)))
     """,
     "same_visit_days": _THEIRS,
     "user_days": _THEIRS,
@@ -40,10 +44,15 @@ ROWS: Mapping[str, str] = {
     "requests": "(date, request_id) in (select (date, request_id) from own_requests)",
     "raw_requests": "(date, file_id, line_offset) in (select (date, file_id, line_offset) from own_lines)",
     "duplicate_lines": "(date, source, line_hash) in (select (date, source, line_hash) from own_lines)",
-    "rejected_lines": """here(null) and (
+    "rejected_lines": """
         exists (select word from own_words where contains(lower(text), word))
-        or regexp_matches(text, '(^|[^A-Za-z0-9_])' || regexp_escape($user) || '([^A-Za-z0-9_]|$)')
-    )""",
+        or exists (
+            select own_user
+            from own_people
+            where is_only_here
+                and regexp_matches(text, '(^|[^A-Za-z0-9_])' || regexp_escape(own_user) || '([^A-Za-z0-9_]|$)')
+        )
+    """,
     "feature_days": _THEIRS,
     "feature_adoption": _THEIRS,
     "page_steps": _THEIRS,
@@ -51,11 +60,12 @@ ROWS: Mapping[str, str] = {
 }
 # They tell of a person in all Businesses at once: they are made for the Business that asks, of what is held there.
 _MADE_OF = {
-    "users": "select * from main.users where user_id = $user",
-    "former_names": "select * from main.former_names where user_id = $user",
-    "user_businesses": "select * from main.user_businesses where user_id = $user and here(business_id)",
+    "users": "select * from main.users where user_id in (select own_user from own_people)",
+    "former_names": "select * from main.former_names where user_id in (select own_user from own_people)",
+    "user_businesses": "select * from main.user_businesses where theirs(user_id, business_id)",
 }
 MADE_ANEW = ("user_lookup", "search_terms")
+NEEDS_LINES = ("raw_requests", "duplicate_lines")
 _IN_ORDER = ("date", "started_at", "occurred_at", "visit_seq")
 # They count people, or tell of files, features and Businesses.
 OF_NOBODY = frozenset(
@@ -69,51 +79,48 @@ OF_NOBODY = frozenset(
 
 
 class Held:
-    """What is held on a person in a Business, as a connection finds it."""
+    """What is held on some people, each in a Business or everywhere, as a connection finds it."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, person: Person) -> None:
-        """Find the person's cookies, requests and lines, by reading all there is and no index.
+    def __init__(self, connection: duckdb.DuckDBPyConnection, people: Sequence[Person]) -> None:
+        """Find the people's cookies, words and requests, by reading all there is and no index.
 
         Args:
             connection: what `connect()` gives; some tables are made on it.
-            person: who, and in which Business.
+            people: who, and in which Business each.
         """
         self._connection = connection
-        self._asked: dict[str, object] = {
-            "user": person.user_id,
-            "business": person.business_id,
-            "is_only_here": person.is_only_here,
-        }
-        self._ask("select $business as business_id, $is_only_here as is_only_here").create("own_business")
-        connection.execute(_HERE)
+        connection.execute("create table own_people (own_user varchar, own_business varchar, is_only_here boolean)")
+        for person in people:
+            connection.execute("insert into own_people values ($user_id, $business_id, $is_only_here)", asdict(person))
+        connection.execute(_IS_HERE)
+        connection.execute(_IS_THEIRS)
         for name, query in _OWN.items():
-            self._ask(query).create(f"own_{name}")
-        connection.register("own_lines", self._own_lines())
+            connection.execute(f"create table own_{name} as {query}")
 
     def rows(self, table: str) -> duckdb.DuckDBPyRelation:
-        """The person's rows of a table, in its columns; what happened in the order in which it did."""
+        """The people's rows of a table, in its columns; what happened in the order in which it did."""
+        if table in NEEDS_LINES:
+            self.find_lines()
         if table in MADE_ANEW:
-            found = ask_model(self._connection, table, self._asked, Settings(), _MADE_OF)
+            found = ask_model(self._connection, table, {}, Settings(), _MADE_OF)
         else:
-            found = self._ask(f"select * from main.{table} where {ROWS[table]}")  # noqa: S608 our own names
+            found = self._connection.sql(f"select * from main.{table} where {ROWS[table]}")  # noqa: S608 our own names
         order = [name for name in _IN_ORDER if name in found.columns]
         return found.order(", ".join(dict.fromkeys([*order, *TABLES[table].key])))
 
     def of_no_business(self) -> int:
-        """How many of the person's acts are of no known Business, and are left out since the person is in several."""
-        if self._asked["is_only_here"]:
-            return 0
-        ((count,),) = self._ask(
-            "select count(*) from main.acts where user_id = $user and business_id is null"
-        ).fetchall()
+        """How many acts are of no known Business, and are left out since the person is in several."""
+        ((count,),) = self._connection.sql("""
+            select count(*)
+            from main.acts
+            where business_id is null
+                and user_id in (select own_user from own_people where own_business is not null and not is_only_here)
+        """).fetchall()
         return int(count)
 
-    def _ask(self, query: str) -> duckdb.DuckDBPyRelation:
-        used = {name: value for name, value in self._asked.items() if re.search(rf"\${name}\b", query)}
-        return self._connection.sql(query, params=used)
-
-    def _own_lines(self) -> pa.Table:
-        """The lines of the person's requests; a request's id is made of its line, so a day's are compared with them."""
+    @cached_property
+    def lines(self) -> pa.Table:
+        """The lines of the people's requests; a request's id is made of its line, so a day's are compared with them."""
         found = []
         for (day,) in self._connection.sql("select distinct date from own_requests order by date").fetchall():
             asked = {"day": day}
@@ -125,6 +132,14 @@ class Held:
             found.append(raw.filter(pa.array(lines_of_all([name for (name,) in ids], raw))))
         return pa.concat_tables(found) if found else _NO_LINES
 
+    def find_lines(self) -> None:
+        """Make the lines a table, `own_lines`."""
+        if not self._has_lines:
+            self._connection.register("own_lines", self.lines)
+            self._has_lines = True
+
+    _has_lines = False
+
 
 _NO_LINES = pa.schema(
     [
@@ -132,39 +147,56 @@ _NO_LINES = pa.schema(
         *(pa.field("line_offset", pa.int64()), pa.field("line_hash", pa.int64())),
     ]
 ).empty_table()
-_HERE = """
-create macro here(business) as
-    business = (select business_id from own_business) or (business is null and (select is_only_here from own_business))
+# A macro's arguments are bound where they stand, so that no column here may be called as one that is given.
+_IS_HERE = """
+create macro is_here(whose, place) as exists (
+    from own_people as asked
+    where asked.own_user = whose
+        and (asked.own_business is null or asked.own_business = place or (place is null and asked.is_only_here))
+)
+"""
+# A list of users first, which is looked for in files that are sorted by them.
+_IS_THEIRS = """
+create macro theirs(someone, somewhere) as
+    someone in (select own_user from own_people) and is_here(someone, somewhere)
 """
 _OWN = {
     # A cookie is somebody's alone where no line and no rule ever gave it to another.
     "cookies": """
-        select identifier
+        select identifier, min(user_id) as of_user
         from main.user_links
         where identifier_kind = 'visitor'
         group by identifier
-        having count(distinct user_id) = 1 and min(user_id) = $user
+        having count(distinct user_id) = 1 and min(user_id) in (select own_user from own_people)
     """,
     # Where a visitor_id is a cookie, the line has it without what tells it from an address's.
     "words": """
-        with said as (
-            select lower(email) as word from main.users where user_id = $user
+        with known as (select own_user from own_people where is_only_here),
+        said as (
+            select lower(email) as word from main.users where user_id in (from known)
             union
-            select lower(value) from main.former_names where user_id = $user and field = 'email'
+            select lower(value) from main.former_names where user_id in (from known) and field = 'email'
             union
-            select lower(substr(identifier, 3)) from own_cookies
+            select lower(substr(identifier, 3)) from own_cookies where of_user in (from known)
         )
         select word from said where length(word) >= 6
         union
         select replace(word, '@', '%40') from said where contains(word, '@')
     """,
     "requests": """
-        select date, request_id from main.acts where user_id = $user and here(business_id)
+        select date, request_id from main.acts where theirs(user_id, business_id)
         union all
         select date, request_id
         from main.requests
         where kind not in ('page', 'api', 'event', 'download')
-            and here(business_id)
-            and (user_id = $user or (user_id is null and visitor_id in (from own_cookies)))
+            and (
+                theirs(user_id, business_id)
+                or (
+                    user_id is null
+                    and visitor_id in (
+                        select identifier from own_cookies where is_here(own_cookies.of_user, requests.business_id)
+                    )
+                )
+            )
     """,
 }

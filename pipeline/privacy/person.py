@@ -19,12 +19,12 @@ class Person:
 
     Attributes:
         user_id: the service's own id.
-        business_id: the Business's.
+        business_id: the Business's; None for all of them.
         is_only_here: whether the user is known in no other Business: then what is of no known Business is told too.
     """
 
     user_id: str
-    business_id: str
+    business_id: str | None
     is_only_here: bool
 
 

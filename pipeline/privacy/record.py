@@ -50,6 +50,10 @@ class Request:
         outcome: `DONE` or `REFUSED`; None while it is open.
         why: the reason of a refusal, or what was done.
         rows: how many rows it concerned, by table.
+        of: what `user` is: a user's id (`user`), or of an erasure a cookie or login (`identifier`), an `address`, or
+            the Business itself (`business`).
+        is_everywhere: whether an erasure is to be made in all Businesses.
+        is_confirmed: whether an erasure is to be made by the next daily run: somebody saw what it takes out.
     """
 
     number: int
@@ -66,6 +70,9 @@ class Request:
     outcome: str | None = None
     why: str | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
+    of: str = "user"
+    is_everywhere: bool = False
+    is_confirmed: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -110,6 +117,8 @@ class Record:
         asked_by: str | None = None,
         reference: str | None = None,
         received_at: datetime | None = None,
+        of: str = "user",
+        is_everywhere: bool = False,
     ) -> Request:
         """Write down that a Business asked; it is on the disk when this returns.
 
@@ -121,6 +130,8 @@ class Record:
             asked_by: who asked for the Business.
             reference: the Business's own word for it.
             received_at: when it came; now by default.
+            of: what `user` is, see `Request`.
+            is_everywhere: see `Request`.
 
         Raises:
             RecordError: a text is too long, or it came later than now.
@@ -138,9 +149,27 @@ class Record:
             number = max((one.number for one in self._all()), default=0) + 1
             due = came.date() + timedelta(days=self._settings.privacy_days)
             subject = subject_hash(self._settings, user)
-            said = Request(number, kind, business, subject, user, asked_by, reference, noted_by, came, due)
+            said = Request(
+                *(number, kind, business, subject, user, asked_by, reference, noted_by, came, due),
+                of=of,
+                is_everywhere=is_everywhere,
+            )
             self._write(said)
         return said
+
+    def confirm(self, number: int) -> Request:
+        """Write down that an erasure is to be made.
+
+        Raises:
+            RecordError: there is no such open request, or it is of another kind.
+        """
+        with self._locked():
+            found = self.read(number)
+            if not found.is_open or found.kind != "erasure":
+                raise RecordError(f"request {number} is no open one of erasure")
+            confirmed = replace(found, is_confirmed=True)
+            self._write(confirmed)
+        return confirmed
 
     def close(
         self, number: int, outcome: str, why: str | None = None, rows: Mapping[str, int] | None = None

@@ -181,6 +181,7 @@ select
     coalesce(sum(lines_rejected), 0)::bigint as lines_rejected,
     coalesce(sum(lines_duplicate), 0)::bigint as lines_duplicate,
     coalesce(sum(lines_blank), 0)::bigint as lines_blank,
+    coalesce(sum(lines_erased), 0)::bigint as lines_erased,
     max(read_at) as read_at,
     max(last_at) as last_at,
 from ingested_files

@@ -23,12 +23,14 @@ from pipeline.schemas.paths import PAGE_STEPS, PATHS
 from pipeline.schemas.people import (
     ACTS,
     BUSINESSES,
+    ERASED_OWNERS,
     FORMER_NAMES,
     IDENTIFIER_DAYS,
     IDENTIFIER_LINKS,
     LINK_CORRECTIONS,
     MEMBERSHIPS,
     SAME_VISIT_DAYS,
+    SETTLED_ACTS,
     USER_LINKS,
     USERS,
 )
@@ -77,6 +79,8 @@ TABLES: dict[str, Table] = {
         FORMER_NAMES,
         IDENTIFIER_DAYS,
         LINK_CORRECTIONS,
+        ERASED_OWNERS,
+        SETTLED_ACTS,
         IDENTIFIER_LINKS,
         ACTS,
         SAME_VISIT_DAYS,

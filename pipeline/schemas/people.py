@@ -95,6 +95,37 @@ LINK_CORRECTIONS = declare(
     is_original=True,
 )
 
+ERASED_OWNERS = declare(
+    "erased_owners",
+    "people",
+    "an identifier that others use, too, x an erasure of users who had it",
+    ("erasure", "identifier_kind", "identifier"),
+    [
+        ("identifier_kind", TEXT, "visitor, login or address, as in identifier_days; name for a name in the directory"),
+        ("identifier", TEXT, "the visitor_id, login name, or user id or email that is another user's as well"),
+        ("users", COUNT, "erased users who were seen with it, so that it stays shared"),
+        ("owners", COUNT, "erased users who were seen with it or said to have it, so that it becomes nobody's own"),
+        ("erasure", COUNT, "number of the erasure"),
+    ],
+    is_original=True,
+)
+
+SETTLED_ACTS = declare(
+    "settled_acts",
+    "people",
+    "an act whose link the rules would tell otherwise since somebody was erased",
+    ("request_id",),
+    [
+        ("request_id", TEXT, "as in requests"),
+        ("business_id", TEXT, "as in acts, before the erasure"),
+        ("user_id", TEXT, "as in acts, before the erasure; null where it was nobody's"),
+        ("linked_by", TEXT, "as in acts, before the erasure"),
+        ("link_evidence", TEXT, "as in acts, before the erasure; null where that request was erased"),
+    ],
+    by_day=True,
+    is_original=True,
+)
+
 IDENTIFIER_LINKS = declare(
     "identifier_links",
     "people",

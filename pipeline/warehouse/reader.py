@@ -10,6 +10,7 @@ import duckdb
 
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings, load_settings
+from pipeline.tombstones import MARK, check_mark
 from pipeline.warehouse.delta import OUTGROWN, DayFiles, DeltaFiles
 from pipeline.warehouse.files import SchemaError
 from pipeline.warehouse.state import PUBLISHED, STAGED, State, forget, read_state
@@ -26,10 +27,12 @@ def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
 
     Raises:
         SchemaError: what is published was made by a version of Trail whose tables had other columns.
+        ErasedError: what is published did not go through an erasure, or the ledger of erasures is not the one it knows.
     """
     settings = settings or load_settings()
     settings.warehouse.mkdir(parents=True, exist_ok=True)
     state = read_state(settings.warehouse, PUBLISHED)
+    check_mark(settings, state.facts.get(MARK))
     connection = open_connection(settings)
     tables = {name: _at(settings, state, name) for name in TABLES}
     if outgrown := [name for name, files in tables.items() if files.is_outgrown or files.is_narrower]:

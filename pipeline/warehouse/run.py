@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
+from pipeline.tombstones import MARK, check_mark
 from pipeline.warehouse.delta import DayFiles, DeltaFiles
 from pipeline.warehouse.files import new_path, write_file
 from pipeline.warehouse.lock import write_lock
@@ -27,17 +28,25 @@ _LOG = logging.getLogger("trail")
 
 
 @contextmanager
-def open_run(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[Run]:
+def open_run(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S, is_erasing: bool = False) -> Iterator[Run]:
     """Begin a run where the last one staged; leaving the block without staging discards what was done since.
 
     From then on Arrow takes its memory from the system: for tables as large as a run's that is a tenth quicker.
 
+    Args:
+        settings: where the warehouse is.
+        timeout_s: how long to wait for another run to end.
+        is_erasing: whether this run makes up for erasures that the warehouse did not go through.
+
     Raises:
         LockTimeoutError: another run held the warehouse for longer than `timeout_s`.
+        ErasedError: the warehouse did not go through an erasure, or the ledger of erasures is not the one it knows.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     settings.warehouse.mkdir(parents=True, exist_ok=True)
     with write_lock(settings.warehouse, timeout_s):
+        if not is_erasing:
+            check_mark(settings, read_state(settings.warehouse, STAGED).facts.get(MARK))
         yield Run(settings)
 
 
@@ -111,7 +120,8 @@ class Run:
     def publish(self) -> None:
         """Stage, and show the state to readers, all tables at once."""
         self.stage()
-        write_state(self.settings.warehouse, PUBLISHED, State(self._state().versions))
+        erased = {name: fact for name, fact in self.facts.items() if name == MARK}
+        write_state(self.settings.warehouse, PUBLISHED, State(self._state().versions, erased))
 
     def sweep(self) -> list[Path]:
         """Remove files that have not been needed for the grace period; only after staging or publishing."""

@@ -38,13 +38,19 @@ def sweep(settings: Settings, timeout_s: float = 600.0) -> list[Path]:
         return sweep_locked(settings)
 
 
-def sweep_locked(settings: Settings) -> list[Path]:
-    """Sweep as `sweep` does, for a caller that holds the lock and has staged or published what it wrote."""
+def sweep_locked(settings: Settings, grace_s: float | None = None) -> list[Path]:
+    """Sweep as `sweep` does, for a caller that holds the lock and has staged or published what it wrote.
+
+    Args:
+        settings: the warehouse.
+        grace_s: how long files stay that are not needed; the setting where None. What is erased must not stay at all.
+    """
+    grace_s = settings.grace_hours * 3600 if grace_s is None else grace_s
     now = time.time()
     noted = _read_notes(settings.warehouse)
     unneeded = {path.relative_to(settings.warehouse).as_posix(): path for path in _unneeded(settings)}
     since = {name: noted.get(name, now) for name in unneeded}
-    removed = [name for name in unneeded if now - since[name] >= settings.grace_hours * 3600]
+    removed = [name for name in unneeded if now - since[name] >= grace_s]
     for name in removed:
         unneeded[name].unlink()
         del since[name]
@@ -79,5 +85,11 @@ def _unneeded(settings: Settings) -> Iterator[Path]:
 
 def _sweep_spill(folder: Path, before: float) -> None:
     for left in folder.iterdir() if folder.is_dir() else ():
-        if left.stat().st_mtime <= before:
+        if left.stat().st_mtime <= before or _is_of_the_dead(left.name):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_of_the_dead(name: str) -> bool:
+    """Whether a folder is named after a process that runs no more."""
+    number = name.partition("-")[0]
+    return number.isdecimal() and not Path("/proc", number).exists() and Path("/proc/self").exists()

@@ -60,7 +60,7 @@ def counts(settings: Settings) -> dict[str, int]:
 def test_a_run_does_everything_and_a_second_one_nothing(house: tuple[Settings, Path]) -> None:
     settings, config = house
     summary = run_everything(settings, config)
-    assert summary.lines == {"read": 8, "kept": 8, "rejected": 0, "duplicate": 0, "blank": 0}
+    assert summary.lines == {"read": 8, "kept": 8, "rejected": 0, "duplicate": 0, "blank": 0, "erased": 0}
     assert summary.ranges == [(date(2026, 3, 1), date(2026, 3, 3))]
     assert counts(settings)["requests"] == 8
     assert counts(settings)["user_lookup"] == 1

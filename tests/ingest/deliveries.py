@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.build import BY_DAY, build_days, build_directory, build_requests, build_whole, find_stale, stale_days
-from pipeline.build.stale import WHOLE_INPUTS
+from pipeline.build import bring_up_to_date, build_directory, build_requests, stale_days
 from pipeline.ingest import IngestReport, Progress, ingest
-from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.warehouse import connect, open_run
 
@@ -48,21 +46,10 @@ class House:
 
     def run(self, progress: Progress | None = None) -> IngestReport:
         """Read what is new, build what is stale, publish."""
-        by_day, whole = (
-            [name for name in names if self.builds_all or TABLES[name].layer != "product"]
-            for names in (BY_DAY, WHOLE_INPUTS)
-        )
         with open_run(self.settings) as run:
             report = ingest(run, self.settings, progress)
             build_directory(run, self.settings)
-            while find_stale(run).keys() & {"requests", *by_day}:
-                build_requests(run, self.settings, stale_days(run, "requests"))
-                build_days(run, "identifier_days", stale_days(run, "identifier_days"))
-                build_whole(run, "identifier_links")
-                for name in by_day[1:]:
-                    build_days(run, name, stale_days(run, name))
-            for name in whole:
-                build_whole(run, name)
+            bring_up_to_date(run, with_product=self.builds_all)
             run.publish()
         return report
 
@@ -98,7 +85,7 @@ class House:
             self.rows(
                 """
             select path from ingested_files
-            where lines_read <> lines_kept + lines_rejected + lines_duplicate + lines_blank
+            where lines_read <> lines_kept + lines_rejected + lines_duplicate + lines_blank + lines_erased
             """
             )
             == []

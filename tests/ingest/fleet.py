@@ -121,7 +121,7 @@ class Fleet:
         """
         entries = _read(self.hostile, "ingested_files")
         for entry in entries:
-            parts = [entry[f"lines_{name}"] for name in ("kept", "rejected", "duplicate", "blank")]
+            parts = [entry[f"lines_{name}"] for name in ("kept", "rejected", "duplicate", "blank", "erased")]
             assert entry["lines_read"] == sum(parts), entry
             assert min(parts) >= 0, entry
         for name in ("rejected", "duplicate"):

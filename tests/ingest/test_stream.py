@@ -75,6 +75,7 @@ def test_a_file_and_a_stream_of_one_content_are_one(tmp_path: Path) -> None:
         "rejected": 0,
         "duplicate": 9,
         "blank": 0,
+        "erased": 0,
     }
 
 

@@ -1,0 +1,79 @@
+"""Who must not be erased for now, since law or business says so: with the reason, and until when.
+
+A hold names the user as long as it lasts; once it is over it holds nothing back, and goes with the user.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+from pipeline.settings import Settings
+from pipeline.warehouse.files import replace_atomically
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What keeps a user from being erased.
+
+    Attributes:
+        number: its number, from 1.
+        user: the user's id.
+        business: where, by the Business's id; everywhere where None.
+        reason: why, in words that a certificate may hold.
+        until: the last UTC day.
+        noted_by: who wrote it down.
+    """
+
+    number: int
+    user: str
+    business: str | None
+    reason: str
+    until: date
+    noted_by: str
+
+    def holds(self, user: str, business: str | None) -> bool:
+        """Whether an erasure of a user in a Business, or everywhere where None, is held back."""
+        return user == self.user and (self.business is None or business is None or business == self.business)
+
+
+def add_hold(settings: Settings, user: str, business: str | None, reason: str, until: date, noted_by: str) -> Hold:
+    """Write a hold down.
+
+    Args:
+        settings: where.
+        user: the user's id.
+        business: see `Hold`.
+        reason: see `Hold`.
+        until: see `Hold`.
+        noted_by: who writes it down.
+    """
+    folder = _folder(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    number = max((int(path.stem) for path in folder.glob("[0-9]*.json")), default=0) + 1
+    hold = Hold(number, user, business, reason, until, noted_by)
+    replace_atomically(folder / f"{number:06}.json", json.dumps(asdict(hold) | {"until": until.isoformat()}, indent=2))
+    return hold
+
+
+def all_holds(settings: Settings) -> list[Hold]:
+    """Read all holds, also those that are over."""
+    told = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(_folder(settings).glob("[0-9]*.json")))
+    return [Hold(**one | {"until": date.fromisoformat(one["until"])}) for one in told]
+
+
+def held_back(settings: Settings, user: str, business: str | None, today: date) -> Hold | None:
+    """The hold that keeps a user from being erased on a day, the one that lasts longest."""
+    found = [one for one in all_holds(settings) if one.until >= today and one.holds(user, business)]
+    return max(found, key=lambda one: one.until, default=None)
+
+
+def lift(settings: Settings, hold: Hold) -> None:
+    """Take a hold away."""
+    (_folder(settings) / f"{hold.number:06}.json").unlink(missing_ok=True)
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.privacy / "holds"

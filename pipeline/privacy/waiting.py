@@ -1,0 +1,175 @@
+"""Erasures asked for and confirmed, which wait for the daily run and are made as one: to erase many costs little more.
+
+Users who are too young, by the directory's birth dates, are erased by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import duckdb
+
+from pipeline.lookup.rows import rows
+from pipeline.lookup.scope import SHOWN_FROM
+from pipeline.privacy.erase import erase, resume, subject_of
+from pipeline.privacy.held import ROWS
+from pipeline.privacy.holds import Hold, held_back
+from pipeline.privacy.record import Record, Request
+from pipeline.privacy.subjects import Reach, Subject
+from pipeline.privacy.words import Words
+from pipeline.schemas import TABLES
+from pipeline.settings import Settings
+from pipeline.warehouse import connect, live_files
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What an erasure would take out of a table.
+
+    Attributes:
+        table: its name.
+        days: how many days have such rows; None for a table that is not by day.
+        rows: how many rows.
+        files: how many data files have that table's days, of which those are written again that hold such rows.
+        bytes: of these files.
+    """
+
+    table: str
+    days: int | None
+    rows: int
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What an erasure would do.
+
+    Attributes:
+        taken: what it would take out, table by table.
+        words: how many words would be looked for everywhere.
+        untold: ids that could be anything else as well, and are looked for in columns of ids only.
+        hold: what keeps it from being made.
+    """
+
+    taken: Sequence[Taken]
+    words: int
+    untold: Sequence[str]
+    hold: Hold | None
+
+
+def dry_run(settings: Settings, asked: Subject, today: date) -> DryRun:
+    """Tell what an erasure would take out; nothing is changed.
+
+    Args:
+        settings: where the tables are.
+        asked: whom or what to erase.
+        today: the UTC day.
+    """
+    with connect(settings) as connection:
+        reach = Reach(connection, [asked])
+        taken = [_taken(connection, settings, name, query) for name, query in _queries(connection, reach)]
+        hold = held_back(settings, asked.value, asked.business, today) if asked.kind == "user" else None
+        return DryRun([one for one in taken if one.rows], len(reach.words), reach.untold, hold)
+
+
+def _queries(connection: duckdb.DuckDBPyConnection, reach: Reach) -> list[tuple[str, str]]:
+    """Which rows of each table would go."""
+    reach.held.find_lines()
+    words = Words(reach.words)
+    texts = connection.sql("select date, file_id, line_offset, text, line from rejected_lines").to_arrow_table()
+    has = words.rows(texts["text"]) | words.rows(texts["line"])
+    connection.register("unread_lines", texts.filter(has))
+    found = {name: f"main.{name} where {condition}" for name, condition in ROWS.items()}
+    found["rejected_lines"] = "unread_lines"
+    own = "(date, request_id) in (select (date, request_id) from own_requests)"
+    found |= {name: f"main.{name} where {own}" for name in ("acts", "clickstream")}
+    if any(not person.is_only_here for person in reach.people):
+        gone = "user_id in (select own_user from own_people where is_only_here)"
+        found |= {name: f"main.{name} where {gone}" for name in ("users", "former_names")}
+    return list(found.items())
+
+
+def _taken(connection: duckdb.DuckDBPyConnection, settings: Settings, name: str, query: str) -> Taken:
+    if not TABLES[name].is_by_day:
+        ((count,),) = connection.sql(f"select count(*) from {query}").fetchall()  # noqa: S608 our own names
+        paths = live_files(settings, name)
+        return Taken(name, None, count, len(paths), sum(path.stat().st_size for path in paths))
+    days = connection.sql(f"select date, count(*) from {query} group by date").fetchall()  # noqa: S608 our own names
+    named = {f"date={day.isoformat()}" for day, _ in days}
+    paths = [path for path in live_files(settings, name) if path.parent.name in named]
+    return Taken(name, len(days), sum(n for _, n in days), len(paths), sum(path.stat().st_size for path in paths))
+
+
+def subject(request: Request, now: datetime) -> Subject:
+    """Whom or what a request of erasure concerns."""
+    assert request.user is not None
+    business = None if request.is_everywhere or request.of == "business" else request.business
+    return subject_of(request.of, request.user, business, now)
+
+
+def waiting(settings: Settings, today: date) -> tuple[list[Request], list[tuple[Request, Hold]]]:
+    """The erasures to be made, and those that are held back."""
+    confirmed = [one for one in Record(settings).all() if one.is_open and one.kind == "erasure" and one.is_confirmed]
+    ready, kept = [], []
+    for one in confirmed:
+        business = None if one.is_everywhere else one.business
+        hold = held_back(settings, one.user or "", business, today) if one.of == "user" else None
+        if hold is None:
+            ready.append(one)
+        else:
+            kept.append((one, hold))
+    return ready, kept
+
+
+def erase_waiting(
+    settings: Settings, progress: Progress | None = None, now: datetime | None = None
+) -> dict[str, Any] | None:
+    """Go on with what was broken off, then make the erasures that wait, and those of users who are too young, as one.
+
+    Args:
+        settings: where everything is.
+        progress: told what is done.
+        now: what time it is.
+
+    Returns:
+        The certificate; None where there was nothing to erase.
+
+    Raises:
+        ErasureError: something is left.
+    """
+    now = now or datetime.now(UTC)
+    resumed = resume(settings, progress)
+    ready, kept = waiting(settings, now.date())
+    for request, hold in kept:
+        if progress:
+            progress(f"request {request.number} is held back until {hold.until}: {hold.reason}")
+    subjects = [subject(one, now) for one in ready] + children(settings, now.date())
+    if not subjects:
+        return resumed
+    return erase(settings, subjects, [one.number for one in ready], progress, now)
+
+
+def children(settings: Settings, today: date) -> list[Subject]:
+    """The users of the directory who are too young to be kept, until the day on which they no longer are."""
+    with connect(settings) as connection:
+        found = rows(connection, _CHILDREN, {"years": SHOWN_FROM, "today": today})
+    return [
+        Subject(
+            "child", row["user_id"], None, int(datetime.combine(row["grown_on"], time(), UTC).timestamp() * 1_000_000)
+        )
+        for row in found
+    ]
+
+
+_CHILDREN = """
+select user_id, (date_of_birth + to_years($years))::date as grown_on
+from users
+where date_of_birth + to_years($years) > $today::date
+order by user_id
+"""
