@@ -4,7 +4,18 @@ import dagster as dg
 
 from assets.checks import CHECKS
 from assets.derived import BY_DAY_ASSETS, WHOLE_ASSETS
-from assets.jobs import daily_job, every_day, ingest_job, new_lines, refresh_job, stale_days, whole_job
+from assets.erasures import erasures
+from assets.jobs import (
+    daily_job,
+    erase_every_day,
+    erase_job,
+    every_day,
+    ingest_job,
+    new_lines,
+    refresh_job,
+    stale_days,
+    whole_job,
+)
 from assets.raw import WORDS, directory, raw_tables
 from assets.reports import REPORTS
 from assets.resources import WarehouseResource
@@ -14,10 +25,10 @@ from assets.resources import WarehouseResource
 def defs() -> dg.Definitions:
     """Put the code location together; nothing is read or opened here."""
     return dg.Definitions(
-        assets=[raw_tables, directory, *WORDS, *BY_DAY_ASSETS, *WHOLE_ASSETS, *REPORTS],
+        assets=[raw_tables, directory, *WORDS, *BY_DAY_ASSETS, *WHOLE_ASSETS, *REPORTS, erasures],
         asset_checks=CHECKS,
-        jobs=[ingest_job, refresh_job, whole_job, daily_job],
-        schedules=[every_day],
+        jobs=[ingest_job, refresh_job, whole_job, daily_job, erase_job],
+        schedules=[every_day, erase_every_day],
         sensors=[new_lines, stale_days],
         resources={"warehouse": WarehouseResource()},
         executor=dg.in_process_executor,

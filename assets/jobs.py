@@ -18,18 +18,21 @@ from pipeline.settings import load_settings
 from pipeline.warehouse import StagedState
 
 INGEST = dg.AssetSelection.assets(*RAW)
+ERASURES = dg.AssetSelection.assets("erasures")  # it opens the warehouse itself, and publishes by itself
+TABLES = dg.AssetSelection.all() - ERASURES
 WHOLE = dg.AssetSelection.assets(*WHOLE_INPUTS, *REPORTS)
 
 ingest_job = dg.define_asset_job("ingest_new_lines", INGEST, description="Read what is new in the landing place.")
 refresh_job = dg.define_asset_job(
     "refresh_days",
-    dg.AssetSelection.all() - INGEST,
+    TABLES - INGEST,
     description="Rebuild stale days of the derived tables, and publish when none is left.",
 )
 whole_job = dg.define_asset_job(
     "refresh_people", WHOLE, description="Rebuild the tables that are not by day, and publish."
 )
-daily_job = dg.define_asset_job("daily", dg.AssetSelection.all(), description="Everything, for the day that ended.")
+daily_job = dg.define_asset_job("daily", TABLES, description="Everything, for the day that ended.")
+erase_job = dg.define_asset_job("erase", ERASURES, description="Erase whom it waits for, as one.")
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:
@@ -48,6 +51,17 @@ def every_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Do everything for yesterday, whether or not lines arrived, and sweep what is superseded."""
     day = context.scheduled_execution_time.date() - timedelta(days=1)
     return dg.RunRequest(partition_key=day.isoformat(), tags={ONLY_STALE: "yes", SWEEP: "yes"})
+
+
+@dg.schedule(
+    cron_schedule="50 0 * * *",
+    job=erase_job,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def erase_every_day(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Make the erasures that wait; runs queue, so that it waits for the day's to end."""
+    return dg.RunRequest()
 
 
 @dg.sensor(job=ingest_job, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)

@@ -19,6 +19,7 @@ from assets.reports import REPORTS
 from assets.resources import SWEEP, WarehouseResource
 from pipeline.build import ranges_to_refresh, stale_whole
 from pipeline.features import catalogue_of
+from pipeline.privacy import erase_waiting
 from pipeline.report import due_weeks
 from pipeline.settings import Settings
 from pipeline.warehouse import StagedState
@@ -58,7 +59,7 @@ class RunSummary:
 
 
 def run_everything(settings: Settings, config: Path | None = None) -> RunSummary:
-    """Read new lines, rebuild what they make stale, publish.
+    """Read new lines, rebuild what they make stale, publish, and erase whom it is asked of.
 
     Args:
         settings: where the warehouse is.
@@ -70,11 +71,13 @@ def run_everything(settings: Settings, config: Path | None = None) -> RunSummary
     Raises:
         SettingError: the features' catalogue cannot be used.
         StepFailedError: a step failed, or days stay stale however often they are built.
+        ErasureError: something of whom was erased is left.
     """
     catalogue_of(settings)
     summary = RunSummary()
     _materialize([raw_tables, directory], {SWEEP: "yes"}, config, summary)
-    return refresh(settings, config, summary)
+    refresh(settings, config, summary)
+    return refresh(settings, config, summary) if erase_waiting(settings, _LOG.info) else summary
 
 
 def refresh(settings: Settings, config: Path | None = None, before: RunSummary | None = None) -> RunSummary:

@@ -144,21 +144,32 @@ def check_mark(settings: Settings, mark: Mark | None) -> None:
     Raises:
         ErasedError: the ledger was lost or is another warehouse's, or the warehouse is older than an erasure.
     """
-    ledger = {one.number: one for one in read_ledger(settings)}
-    if mark is not None:
-        known = ledger.get(mark["number"])
-        if known is None or known.token != mark["token"]:
-            raise ErasedError(
-                f"{settings.warehouse}: erasure {mark['number']} was made here, and {ledger_path(settings)} does not "
-                "have it; put the folder back that belongs to this warehouse: without it, what was erased may come back"
-            )
-    last = mark["number"] if mark else 0
-    missing = [one.number for one in ledger.values() if one.is_done and one.number > last]
+    missing = missing_erasures(settings, mark)
     if missing:
         raise ErasedError(
-            f"{settings.warehouse}: it is older than erasure {min(missing)}, so that it may hold what was erased; "
+            f"{settings.warehouse}: it is older than erasure {missing[0].number}, so that it may hold what was erased; "
             "`trail privacy replay` erases it here too"
         )
+
+
+def missing_erasures(settings: Settings, mark: Mark | None) -> list[Erased]:
+    """Find the erasures that are done and that a warehouse did not go through, in their order.
+
+    Args:
+        settings: where the ledger is.
+        mark: as for `check_mark`.
+
+    Raises:
+        ErasedError: the ledger was lost or is another warehouse's.
+    """
+    ledger = read_ledger(settings)
+    if mark is not None and not any((one.number, one.token) == (mark["number"], mark["token"]) for one in ledger):
+        raise ErasedError(
+            f"{settings.warehouse}: erasure {mark['number']} was made here, and {ledger_path(settings)} does not "
+            "have it; put the folder back that belongs to this warehouse: without it, what was erased may come back"
+        )
+    last = mark["number"] if mark else 0
+    return [one for one in ledger if one.is_done and one.number > last]
 
 
 def read_tombstones(settings: Settings, numbers: Iterable[int] | None = None) -> Tombstones:

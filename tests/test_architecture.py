@@ -75,7 +75,10 @@ def test_every_file_says_its_purpose_and_has_one(path: Path) -> None:
 def test_a_table_has_one_name() -> None:
     kinds = {spec.key.to_user_string(): spec.kinds for spec in defs().resolve_all_asset_specs()}
     assert {name for name, kind in kinds.items() if kind == {"parquet"}} == set(TABLES)
-    assert {name: kind for name, kind in kinds.items() if name not in TABLES} == {"weekly_report": {"html"}}
+    assert {name: kind for name, kind in kinds.items() if name not in TABLES} == {
+        "weekly_report": {"html"},
+        "erasures": {"json"},
+    }
     assert set(model_names()) - BETWEEN_STEPS <= set(TABLES)
 
 

@@ -6,6 +6,7 @@ The same line has the same id whenever and however it arrives. Reading and writi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,19 @@ def lines_of_all(request_ids: Sequence[str], raw: pa.Table) -> npt.NDArray[np.bo
     for place in np.flatnonzero((counts > 1) & ~is_met):
         is_met[place] = np.isin(_further_keys(distinct[place], counts[place]), wanted).any()
     return is_met[np.searchsorted(distinct, keys)] if len(keys) else np.zeros(0, dtype=np.bool_)
+
+
+def ids_of_lines(day: date, raw: pa.Table, is_asked: npt.NDArray[np.bool_]) -> list[str]:
+    """Name the requests that some lines are: of equal lines all of them.
+
+    Args:
+        day: of the rows.
+        raw: `source` and `line_hash` of all rows of `raw_requests` of that day.
+        is_asked: of each row whether it is asked for.
+    """
+    distinct, counts = np.unique(line_keys(raw)[is_asked], return_counts=True)
+    further = [_further_keys(key, count) for key, count in zip(distinct, counts, strict=True) if count > 1]
+    return [f"{day:%Y%m%d}-{key:016x}" for key in np.concatenate([distinct, *further]).tolist()]
 
 
 def _key_of(request_id: str) -> np.uint64:

@@ -1,4 +1,4 @@
-"""Commands about what a Business may ask of its users' data: what is asked and due, and the answer to access."""
+"""Commands about what a Business may ask of its users' data: what is asked and due, access, erasure, holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import getpass
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,37 @@ from pipeline.build.stale import today
 from pipeline.cli.link import Moment
 from pipeline.cli.show import show_json, show_rows
 from pipeline.plain import plain
-from pipeline.privacy import DONE, KINDS, REFUSED, Asking, Record, Request, answer_access, find_personal, receive
+from pipeline.privacy import (
+    DONE,
+    KINDS,
+    REFUSED,
+    Asking,
+    DryRun,
+    Hold,
+    Record,
+    Request,
+    add_hold,
+    all_holds,
+    answer_access,
+    ask_erasure,
+    dry_run,
+    erase_waiting,
+    find_or_refuse,
+    find_person,
+    find_personal,
+    lift,
+    receive,
+    replay,
+    subject_of,
+)
+from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
-def _asking(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say whom a Business asks about, and `asking`: who asked, and how."""
+def _asked(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say who asked, and how, as `asking`."""
 
     @wraps(command)
     def told(
@@ -37,11 +60,15 @@ def _asking(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--received", type=Moment(time.min), help="UTC day or instant on which it came; now by default"),
         click.option("--reference", help="the Business's own word for it, such as a ticket"),
         click.option("--asked-by", help="who asked for the Business"),
-        click.option("--user", required=True, help="its user: id, email, cookie or login, or name"),
-        click.option("--business", required=True, metavar="ID", help="the Business that asks"),
     ):
         told = option(told)
     return told
+
+
+def _asking(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say whom a Business asks about, and those of `_asked`."""
+    told = click.option("--user", required=True, help="its user: id, email, cookie or login, or name")(_asked(command))
+    return click.option("--business", required=True, metavar="ID", help="the Business that asks")(told)
 
 
 @click.group()
@@ -71,6 +98,145 @@ def export(obj: Any, business: str, user: str, asking: Asking, number: int | Non
     """
     request = answer_access(obj.settings, business, user, out, asking, number, lambda told: click.echo(told, err=True))
     click.echo(f"request {request.number}: {sum(request.rows.values()):,} rows; open {out / 'index.html'}")
+
+
+_WHAT = {
+    "user": "one of its users: id, email, cookie or login, or name",
+    "identifier": "a cookie or login, with all that carries it",
+    "address": "an address, with all that came from it",
+}
+
+
+@privacy.command()
+@click.option("--business", required=True, metavar="ID", help="the Business that asks")
+@click.option("--user", help=_WHAT["user"])
+@click.option("--identifier", help=_WHAT["identifier"])
+@click.option("--address", help=_WHAT["address"])
+@click.option("--whole-business", is_flag=True, help="the Business itself, with all that is its own")
+@click.option("--everywhere", is_flag=True, help="in all Businesses, not in this one alone")
+@click.option("--yes", is_flag=True, help="do it: with the next daily run; without it nothing is changed")
+@click.option("--now", is_flag=True, help="with --yes: at once, with all that waits")
+@_asked
+@click.option("--request", "number", type=int, help="the open request that this answers; a new one by default")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON document")
+@click.pass_obj
+def erase(obj: Any, /, business: str, everywhere: bool, yes: bool, now: bool, as_json: bool, **said: Any) -> None:
+    """Erase a user, a cookie or login, an address, or a whole Business from everything there is, for good.
+
+    Without --yes it tells what would be taken out. It cannot be undone: what arrives again is kept out, too.
+    """
+    if now and not yes:
+        raise click.UsageError("--now goes with --yes: see what is taken out first")
+    kind, value = _what(business, said)
+    settings = obj.settings
+    asking, number = said["asking"], said["number"]
+    if kind == "user":
+        with connect(settings) as connection:
+            value = find_or_refuse(connection, settings, "erasure", business, value, asking).user_id
+    place = None if everywhere or kind == "business" else business
+    would = dry_run(settings, subject_of(kind, value, place, datetime.now(UTC)), today())
+    if not as_json:
+        _show_dry_run(would)
+    done = None
+    if yes:
+        request = ask_erasure(settings, kind, business, value, asking, number, everywhere)
+        if now:
+            done = erase_waiting(settings, lambda told: click.echo(plain(told), err=True))
+        if not as_json:
+            _show_asked(settings, request, would.hold, done)
+    elif not as_json:
+        click.echo("\nnothing was changed; --yes erases it with the next daily run, --yes --now at once")
+    if as_json:
+        show_json({"would_take_out": [asdict(one) for one in would.taken], "certificate": done})
+
+
+def _what(business: str, said: dict[str, Any]) -> tuple[str, str]:
+    """Which of the options says whom or what to erase."""
+    given = [(kind, said[kind]) for kind in _WHAT if said[kind] is not None]
+    given += [("business", business)] if said["whole_business"] else []
+    if len(given) != 1:
+        raise click.UsageError("say one of --user, --identifier, --address and --whole-business")
+    return given[0]
+
+
+def _show_dry_run(would: DryRun) -> None:
+    if would.taken:
+        show_rows([asdict(one) for one in would.taken])
+    else:
+        click.echo("no table holds anything of it")
+    click.echo(f"\n{would.words} words are looked for in every other row and file")
+    if would.untold:
+        ids = plain(", ".join(would.untold))
+        click.echo(f"not looked for in texts, since they could be anything else: the ids {ids}")
+    click.echo("tables that count people are made again without")
+
+
+def _show_asked(settings: Settings, request: Request, hold: Hold | None, done: dict[str, Any] | None) -> None:
+    if hold is not None:
+        click.echo(f"request {request.number} is held back until {hold.until}: {plain(hold.reason)}")
+    elif done is not None:
+        path = settings.privacy / "erasures" / f"{done['number']:06}.json"
+        click.echo(f"request {request.number}: erased, and nothing is left; the certificate is {path}")
+    else:
+        click.echo(f"request {request.number}: erased with the next daily run, or by `trail privacy erase-waiting`")
+
+
+@privacy.command("erase-waiting")
+@click.pass_obj
+def erase_waiting_(obj: Any) -> None:
+    """Make the erasures that wait, as the daily run does, and go on with one that was broken off."""
+    done = erase_waiting(obj.settings, lambda told: click.echo(plain(told), err=True))
+    click.echo(f"erasure {done['number']}: nothing is left" if done else "nothing waits")
+
+
+@privacy.command()
+@click.option("--business", required=True, metavar="ID", help="the Business whose user it is")
+@click.option("--user", required=True, help="its user: id, email, cookie or login, or name")
+@click.option("--everywhere", is_flag=True, help="in all Businesses, not in this one alone")
+@click.option("--reason", required=True, help="what law or business says so; a certificate may hold it")
+@click.option("--until", type=_DAY, required=True, help="the last UTC day")
+@click.option("--by", default=getpass.getuser, help="who says so; the system's user by default")
+@click.pass_obj
+def hold(obj: Any, business: str, user: str, everywhere: bool, reason: str, until: datetime, by: str) -> None:
+    """Keep a user from being erased for now; an erasure that is asked for waits, and says why."""
+    with connect(obj.settings) as connection:
+        person = find_person(connection, business, user)
+    made = add_hold(obj.settings, person.user_id, None if everywhere else business, reason, until.date(), by)
+    click.echo(f"hold {made.number}: nothing of the user is erased until {made.until} is over")
+
+
+@privacy.command()
+@click.argument("number", type=int)
+@click.pass_obj
+def release(obj: Any, number: int) -> None:
+    """Take hold NUMBER away."""
+    found = next((one for one in all_holds(obj.settings) if one.number == number), None)
+    if found is None:
+        raise click.ClickException(f"there is no hold {number}")
+    lift(obj.settings, found)
+    click.echo(f"hold {number} is lifted")
+
+
+@privacy.command()
+@click.option("--json", "as_json", is_flag=True, help="print one JSON document")
+@click.pass_obj
+def holds(obj: Any, as_json: bool) -> None:
+    """List who must not be erased, why, and until when."""
+    found = [asdict(one) for one in all_holds(obj.settings)]
+    if as_json:
+        show_json(found)
+    elif found:
+        show_rows(found)
+    else:
+        click.echo("nobody is held back")
+
+
+@privacy.command("replay")
+@click.pass_obj
+def replay_(obj: Any) -> None:
+    """Make a warehouse that is older than an erasure, such as a restored one, go through it."""
+    done = replay(obj.settings, lambda told: click.echo(plain(told), err=True))
+    click.echo(f"erasures gone through: {', '.join(map(str, done))}" if done else "it went through all of them before")
 
 
 @privacy.command()

@@ -1,29 +1,47 @@
-"""What a Business may ask about its users' data, and the record of what was asked.
+"""What a Business may ask about its users' data — to see it, to have it erased — and the record of what was asked.
 
 Who looked at whom in everyday work is `audit`'s.
 """
 
-from pipeline.privacy.access import Asking, answer_access, receive
+from pipeline.privacy.access import Asking, answer_access, find_or_refuse, receive
+from pipeline.privacy.erase import ErasureError, erase, subject_of
 from pipeline.privacy.export import ExportError
 from pipeline.privacy.found import Found, addresses_hold_nothing_personal, find_personal
+from pipeline.privacy.holds import Hold, add_hold, all_holds, lift
 from pipeline.privacy.person import Person, PersonError, find_person
 from pipeline.privacy.record import DONE, KINDS, REFUSED, Record, RecordError, Request
+from pipeline.privacy.replay import ReplayError, replay
+from pipeline.privacy.waiting import DryRun, ask_erasure, dry_run, erase_waiting
 
 __all__ = [
     "DONE",
     "KINDS",
     "REFUSED",
     "Asking",
+    "DryRun",
+    "ErasureError",
     "ExportError",
     "Found",
+    "Hold",
     "Person",
     "PersonError",
     "Record",
     "RecordError",
+    "ReplayError",
     "Request",
+    "add_hold",
     "addresses_hold_nothing_personal",
+    "all_holds",
     "answer_access",
+    "ask_erasure",
+    "dry_run",
+    "erase",
+    "erase_waiting",
+    "find_or_refuse",
     "find_person",
     "find_personal",
+    "lift",
     "receive",
+    "replay",
+    "subject_of",
 ]

@@ -54,7 +54,7 @@ def receive(settings: Settings, kind: str, business: str, said: str, asking: Ask
         RecordError: see `Record.receive`.
     """
     with connect(settings) as connection:
-        person = _find(connection, settings, kind, business, said, asking)
+        person = find_or_refuse(connection, settings, kind, business, said, asking)
     return _open(settings, kind, business, person.user_id, asking)
 
 
@@ -90,14 +90,14 @@ def answer_access(
     check_folder(folder)
     record = Record(settings)
     with connect(settings) as connection:
-        person = _find(connection, settings, "access", business, said, asking)
+        person = find_or_refuse(connection, settings, "access", business, said, asking)
         if number is None:
             request = _open(settings, "access", business, person.user_id, asking)
         else:
             request = record.read(number)
             if (request.kind, request.business, request.user) != ("access", business, person.user_id):
                 raise RecordError(f"request {number} is no open one of access to this user in {business}")
-        _note(settings, asking, "export", request, Subject(person.user_id, (business,)), "shown")
+        note(settings, asking, "export", request, Subject(person.user_id, (business,)), "shown")
         rows = export_person(connection, settings, person, folder, progress)
     return record.close(request.number, DONE, "exported", rows)
 
@@ -108,25 +108,31 @@ def _open(settings: Settings, kind: str, business: str, user: str, asking: Askin
     )
 
 
-def _find(
+def find_or_refuse(
     connection: duckdb.DuckDBPyConnection, settings: Settings, kind: str, business: str, said: str, asking: Asking
 ) -> Person:
     """Find whom a Business means; that nobody was found, or several, is written down.
 
     What was asked for may name somebody, so that only its hash is kept.
+
+    Raises:
+        PersonError: as `find_person`.
     """
     try:
         return find_person(connection, business, said)
     except PersonError:
         request = _open(settings, kind, business, said, asking)
         Record(settings).close(request.number, REFUSED, "nobody of the Business is so called, or more than one")
-        _note(settings, asking, "privacy", request, Subject(None, (business,)), "refused")
+        note(settings, asking, "privacy", request, Subject(None, (business,)), "refused")
         raise
 
 
-def _note(
-    settings: Settings, asking: Asking, action: str, request: Request, subject: Subject, outcome: Outcome
-) -> None:
+def note(settings: Settings, asking: Asking, action: str, request: Request, subject: Subject, outcome: Outcome) -> None:
+    """Put what is done about a request into the log of who looked.
+
+    Raises:
+        AccessLogError: it cannot be noted; then it must not be done.
+    """
     log = AccessLog(settings.access_log, access_key(settings.secret))
     rows = 1 if outcome == "shown" else 0
     log.append(View(asking.noted_by, _ROLE, action, f"request {request.number}", (subject,), None, outcome, rows))

@@ -8,30 +8,22 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.audit import AccessLog, access_key, read_entries, user_hash
-from pipeline.build import bring_up_to_date
-from pipeline.build.stale import fingerprint, how_built, note_built
-from pipeline.ingest.ledger import ERASED, Ledger
 from pipeline.ingest.written import rejected_line
 from pipeline.privacy.erasures import Erasure, Erasures
-from pipeline.privacy.held import Held
-from pipeline.privacy.landing import overwrite, plan_landing
+from pipeline.privacy.landing import overwrite
 from pipeline.privacy.prove import Searched, search
 from pipeline.privacy.record import DONE, Record
-from pipeline.privacy.rewrite import Mask, Rewritten, no_rows, rewrite
-from pipeline.privacy.settle import keep_links, keep_owners
 from pipeline.privacy.subjects import Reach, Subject
+from pipeline.privacy.take_out import Rejects, take_out
 from pipeline.privacy.words import Words
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
@@ -42,8 +34,6 @@ from pipeline.warehouse.sweep import sweep_locked
 _ACTOR, _ROLE = "erasure", "privacy"
 _REASON = "erased with the person whom it names"
 _MICROS = 1_000_000
-_COUNTS = {"raw_requests": "lines_kept", "rejected_lines": "lines_rejected", "duplicate_lines": "lines_duplicate"}
-_TOLD_OF = ("users", "identifier_days", "identifier_links", "link_corrections", "erased_owners", "acts")
 
 Progress = Callable[[str], None]
 
@@ -113,7 +103,7 @@ def _go_on(settings: Settings, erasures: Erasures, erasure: Erasure, progress: P
         tell(f"{one.path}: overwritten in the landing folder")
     _forget_elsewhere(settings, erasure, words)
     open_requests = {path for path in _records(settings) if _is_open(path.read_bytes())}
-    searched = search(settings, words, {erasures.working_folder(erasure), *open_requests}, tell)
+    searched = search(settings, words, {erasures.working_folder(erasure), *open_requests}, progress=tell)
     left = [f"{one.store}: {place}" for one in searched for place in one.found]
     left += [f"table {name}: {count:,} rows" for name, count in _rows_left(settings, erasure).items()]
     if left:
@@ -137,178 +127,23 @@ def _take_out(settings: Settings, erasures: Erasures, erasure: Erasure, tell: Pr
 
 
 def _taken_out(run: Run, settings: Settings, erasures: Erasures, erasure: Erasure, tell: Progress) -> Erasure:
-    bring_up_to_date(run, tell)
-    before = {name: run.files(name) for name in _TOLD_OF}
-    with run.connect() as connection:
-        reach = Reach(connection, erasure.subjects)
-        words = Words(reach.words)
-        rejected = _rejected(connection, words)
-        erasure = replace(
-            erasure,
-            words=reach.words,
-            looks=[user_hash(access_key(settings.secret), user) for user in reach.gone],
-        )
-        texts = [(row["source"], rejected_line(row)) for row in rejected]
+    def keep_out(reach: Reach, rejects: Rejects) -> None:
+        texts = [(row["source"], rejected_line(row)) for row in rejects]
         erasures.keep_out(erasure, reach.tombstones(settings, texts, erasure.began_us))
-        tell(f"{reach.held.lines.num_rows:,} lines go")
-        lines = {"raw_requests": reach.held.lines, "rejected_lines": pa.Table.from_pylist(rejected, _PLACE)}
-        lines["duplicate_lines"] = _copies(connection, reach.held)
-        done = _rewrite_lines(run, lines, words)
-        done["requests"] = _rewrite_requests(run, connection, words)
-        offsets = _offsets(lines)
-        done |= _rewrite_people(run, reach, words)
-    ledger = Ledger.from_files(run.files("ingested_files").get(None, []))
-    landing = plan_landing(run, settings, ledger, offsets, words) if settings.landing_is_ours else []
-    _enter_counts(ledger, lines, offsets, words)
-    run.replace("ingested_files", {None: [run.write("ingested_files", None, ledger.to_table())]})
-    bring_up_to_date(run, tell, until="identifier_days")
-    kept = {"identifiers": keep_owners(run, before, erasure.number)}
-    bring_up_to_date(run, tell, until="acts")
-    kept["acts"] = keep_links(run, before)
-    bring_up_to_date(run, tell)
-    scrubbed = {one.file_id for one in landing}
+
+    taken = take_out(run, erasure.subjects, erasure.number, tell, keep_out)
     erasure = replace(
         erasure,
-        landing=landing,
-        offsets={file_id: places for file_id, places in offsets.items() if file_id in scrubbed},
-        done={name: one.to_dict() for name, one in done.items() if one.files},
-        kept=kept,
+        words=taken.words,
+        looks=[user_hash(access_key(settings.secret), user) for user in taken.users],
+        landing=taken.landing,
+        offsets=taken.offsets,
+        done=taken.done,
+        kept=taken.kept,
     )
     erasures.write(erasure)
     run.facts[MARK] = Erased(erasure.number, erasure.token, is_done=False).mark
     return erasure
-
-
-_PLACE = pa.schema(
-    [pa.field("source", pa.string()), pa.field("file_id", pa.string()), pa.field("line_offset", pa.int64())]
-)
-
-
-def _rejected(connection: duckdb.DuckDBPyConnection, words: Words) -> list[dict[str, Any]]:
-    """The lines that could not be read and hold a word: whose they are cannot be told, so that they go as a whole."""
-    if not words:
-        return []
-    found = []
-    for batch in connection.sql("from rejected_lines").to_arrow_reader(20_000):
-        rows = pa.Table.from_batches([batch])
-        has = words.rows(rows["text"]) | words.rows(rows["line"])
-        found += rows.filter(pa.array(has)).to_pylist()
-    return found
-
-
-def _copies(connection: duckdb.DuckDBPyConnection, held: Held) -> pa.Table:
-    held.find_lines()
-    return connection.sql("""
-        select date, source, file_id, line_offset, line_hash
-        from duplicate_lines
-        where (date, source, line_hash) in (select (date, source, line_hash) from own_lines)
-    """).to_arrow_table()
-
-
-def _rewrite_lines(run: Run, lines: Mapping[str, pa.Table], words: Words) -> dict[str, Rewritten]:
-    done = {}
-    for name, gone in lines.items():
-        days = set(gone["date"].to_pylist()) if "date" in gone.schema.names else None
-        places: dict[str, Any] = {
-            file_id: pc.unique(pc.filter(gone["line_offset"], pc.equal(gone["file_id"], file_id)))
-            for file_id in gone["file_id"].unique().to_pylist()
-        }
-
-        def goes(_day: date | None, rows: pa.Table, places: Mapping[str, Any] = places) -> Mask:
-            files = rows["file_id"].unique().to_pylist()
-            mask = np.zeros(rows.num_rows, dtype=np.bool_)
-            for file_id in set(files) & places.keys():
-                is_it = pc.and_(
-                    pc.equal(rows["file_id"].cast(pa.string()), file_id),
-                    pc.is_in(rows["line_offset"], value_set=places[file_id]),
-                )
-                mask |= is_it.to_numpy()
-            return mask
-
-        wanted = dict.fromkeys(days) if days is not None else None
-        done[name] = rewrite(run, name, goes, ("file_id", "line_offset"), words, wanted)
-    done["blank_lines"] = rewrite(run, "blank_lines", no_rows, ("line_offset",), words, {})
-    return done
-
-
-def _rewrite_requests(run: Run, connection: duckdb.DuckDBPyConnection, words: Words) -> Rewritten:
-    """Take requests out of what was derived of the lines, without deriving the others again."""
-    ids: dict[date | None, pa.Array] = {}
-    for (day,) in connection.sql("select distinct date from own_requests").fetchall():
-        found = connection.sql("select request_id from own_requests where date = $day", params={"day": day})
-        ids[day] = found.to_arrow_table()["request_id"].combine_chunks()
-
-    def goes(day: date | None, rows: pa.Table) -> Mask:
-        of_day: Mask = pc.is_in(rows["request_id"].cast(pa.string()), value_set=ids[day]).to_numpy()
-        return of_day
-
-    done = rewrite(run, "requests", goes, ("request_id",), words, ids)
-    rewrite(run, "settled_acts", goes, ("request_id",), Words(()), ids)
-    files = {"raw_requests": run.files("raw_requests")}
-    built = run.facts.get("built", {}).get("requests", {})
-    for day in {*files["raw_requests"], *ids}:
-        if day is not None and day.isoformat() in built:
-            note_built(run, "requests", day, fingerprint(files, "requests", day, how_built(run, "requests")))
-    return done
-
-
-def _rewrite_people(run: Run, reach: Reach, words: Words) -> dict[str, Rewritten]:
-    """Take people out of the directory and of what persons said."""
-    gone = pa.array(reach.gone, pa.string())
-    places = pa.array(reach.businesses, pa.string())
-    pairs = {(one.user_id, one.business_id) for one in reach.people if not one.is_only_here}
-
-    def of_user(_day: date | None, rows: pa.Table) -> Mask:
-        found: Mask = pc.is_in(rows["user_id"].cast(pa.string()), value_set=gone).to_numpy()
-        return found
-
-    def of_business(_day: date | None, rows: pa.Table) -> Mask:
-        found: Mask = pc.is_in(rows["business_id"].cast(pa.string()), value_set=places).to_numpy()
-        return found
-
-    def of_member(day: date | None, rows: pa.Table) -> Mask:
-        told = zip(rows["user_id"].to_pylist(), rows["business_id"].to_pylist(), strict=True)
-        is_pair = np.array([pair in pairs for pair in told], dtype=np.bool_)
-        return of_user(day, rows) | of_business(day, rows) | is_pair
-
-    member = ("user_id", "business_id")
-    return {
-        "users": rewrite(run, "users", of_user, ("user_id",), Words(()), None),
-        "former_names": rewrite(run, "former_names", of_user, ("user_id",), Words(()), None),
-        "memberships": rewrite(run, "memberships", of_member, member, Words(()), None),
-        "businesses": rewrite(run, "businesses", of_business, ("business_id",), Words(()), None),
-        "link_corrections": rewrite(run, "link_corrections", of_member, member, words, None),
-    }
-
-
-def _offsets(lines: Mapping[str, pa.Table]) -> dict[str, list[int]]:
-    """Where lines begin that go, sorted, by file."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for table in lines.values():
-        for file_id, offset in zip(table["file_id"].to_pylist(), table["line_offset"].to_pylist(), strict=True):
-            found[file_id].append(offset)
-    return {file_id: sorted(set(places)) for file_id, places in found.items()}
-
-
-def _enter_counts(
-    ledger: Ledger, lines: Mapping[str, pa.Table], offsets: Mapping[str, Sequence[int]], words: Words
-) -> None:
-    """Bring the ledger up to date: what was kept, rejected or a copy is now erased; and no text of it stays."""
-    for name, count in _COUNTS.items():
-        for file_id in lines[name]["file_id"].to_pylist():
-            entry = ledger.get(file_id)
-            if entry is not None:
-                setattr(entry, count, getattr(entry, count) - 1)
-                entry.lines_erased += 1
-    for entry in ledger:
-        own = offsets.get(entry.file_id, ())
-        if entry.first_line is not None and 0 in own:
-            entry.first_line, entry.first_line_date, entry.first_text = ERASED, None, b""
-        if entry.last_line is not None and entry.bytes_read in own:
-            entry.last_line, entry.waiting_text = ERASED, b""
-        entry.first_text = words.masked(entry.first_text)
-        if words.are_in(entry.waiting_text):
-            entry.waiting_text = b""
 
 
 def _forget_elsewhere(settings: Settings, erasure: Erasure, words: Words) -> None:

@@ -56,7 +56,11 @@ def stores(settings: Settings) -> dict[str, Path]:
 
 
 def search(
-    settings: Settings, words: Words, without: Set[Path] = frozenset(), progress: Callable[[str], None] | None = None
+    settings: Settings,
+    words: Words,
+    without: Set[Path] = frozenset(),
+    only: str | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> list[Searched]:
     """Look for words in every file of every store.
 
@@ -64,6 +68,7 @@ def search(
         settings: where the stores are.
         words: what must not be there.
         without: files and folders that are left out.
+        only: the one store to look through; all where None.
         progress: told what is done.
 
     Returns:
@@ -71,6 +76,8 @@ def search(
     """
     done = []
     for store, folder in stores(settings).items():
+        if only not in (None, store):
+            continue
         searched = Searched(store)
         for path in _files(folder, without):
             try:

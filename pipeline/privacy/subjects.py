@@ -5,15 +5,18 @@ Taking rows out does not belong here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.build.request_ids import ids_of_lines
 from pipeline.ingest.barrier import keyed_lines
 from pipeline.lookup.rows import rows
 from pipeline.privacy.held import Held
@@ -26,6 +29,8 @@ KINDS = ("user", "child", "identifier", "address", "business")
 
 
 _USERS = ("user", "child")
+
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,21 @@ class Reach:
         connection.execute(
             "create or replace table own_requests as select distinct date, request_id from own_requests order by all"
         )
+
+    def add_lines(self, is_line: Callable[[pa.Table], Mask]) -> None:
+        """Reach further lines, whoever they are of.
+
+        Args:
+            is_line: tells of rows of `raw_requests`, of which it gets `source` and `line_hash`, which they are.
+        """
+        days = self._connection.sql("select distinct date from raw_requests order by date").fetchall()
+        for (day,) in days:
+            asked = {"day": day}
+            raw = self._connection.sql("select source, line_hash from raw_requests where date = $day", params=asked)
+            rows = raw.to_arrow_table()
+            ids = ids_of_lines(day, rows, is_line(rows))
+            if ids:
+                self._connection.execute(_FURTHER, {"day": day, "ids": ids})
 
     def _person(self, one: Subject) -> Person:
         elsewhere = one.business and rows(self._connection, _ELSEWHERE, {"user": one.value, "business": one.business})
@@ -143,6 +163,12 @@ class Reach:
                 yield ("ip", one.value), now
 
 
+_FURTHER = """
+insert into own_requests
+select $day::date, id
+from (select unnest($ids::varchar[]) as id)
+where ($day::date, id) not in (select (date, request_id) from own_requests)
+"""
 _ELSEWHERE = """
 select business_id
 from user_businesses

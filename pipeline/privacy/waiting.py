@@ -12,13 +12,16 @@ from typing import Any
 
 import duckdb
 
+from pipeline.audit import Subject
 from pipeline.lookup.rows import rows
 from pipeline.lookup.scope import SHOWN_FROM
+from pipeline.privacy.access import Asking, note
 from pipeline.privacy.erase import erase, resume, subject_of
 from pipeline.privacy.held import ROWS
 from pipeline.privacy.holds import Hold, held_back
-from pipeline.privacy.record import Record, Request
-from pipeline.privacy.subjects import Reach, Subject
+from pipeline.privacy.record import Record, RecordError, Request
+from pipeline.privacy.subjects import Reach
+from pipeline.privacy.subjects import Subject as Whom
 from pipeline.privacy.words import Words
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
@@ -63,7 +66,7 @@ class DryRun:
     hold: Hold | None
 
 
-def dry_run(settings: Settings, asked: Subject, today: date) -> DryRun:
+def dry_run(settings: Settings, asked: Whom, today: date) -> DryRun:
     """Tell what an erasure would take out; nothing is changed.
 
     Args:
@@ -106,7 +109,47 @@ def _taken(connection: duckdb.DuckDBPyConnection, settings: Settings, name: str,
     return Taken(name, len(days), sum(n for _, n in days), len(paths), sum(path.stat().st_size for path in paths))
 
 
-def subject(request: Request, now: datetime) -> Subject:
+def ask_erasure(
+    settings: Settings,
+    kind: str,
+    business: str,
+    said: str,
+    asking: Asking,
+    number: int | None = None,
+    is_everywhere: bool = False,
+) -> Request:
+    """Write down that an erasure is to be made, by the next daily run or by `erase_waiting`.
+
+    Args:
+        settings: where the record and the log of who looked are.
+        kind: what `said` is: a user, an identifier, an address, or the Business itself.
+        business: id of the Business that asks.
+        said: the user's id, the cookie or login, the address, or the Business's id.
+        asking: who asked, and how; of an open request only who acts on it counts.
+        number: the open request that this confirms; a new one is written down where None.
+        is_everywhere: whether in all Businesses.
+
+    Raises:
+        RecordError: there is no such open request, or it concerns somebody else.
+        AccessLogError: it cannot be noted.
+    """
+    record = Record(settings)
+    if number is None:
+        request = record.receive(
+            *("erasure", business, said, asking.noted_by, asking.asked_by, asking.reference, asking.received_at),
+            of=kind,
+            is_everywhere=is_everywhere,
+        )
+    else:
+        request = record.read(number)
+        if (request.kind, request.of, request.business, request.user) != ("erasure", kind, business, said):
+            raise RecordError(f"request {number} is no open one of this erasure in {business}")
+    whose = said if kind == "user" else None
+    note(settings, asking, "privacy", request, Subject(whose, (business,)), "shown")
+    return record.confirm(request.number)
+
+
+def subject(request: Request, now: datetime) -> Whom:
     """Whom or what a request of erasure concerns."""
     assert request.user is not None
     business = None if request.is_everywhere or request.of == "business" else request.business
@@ -155,14 +198,12 @@ def erase_waiting(
     return erase(settings, subjects, [one.number for one in ready], progress, now)
 
 
-def children(settings: Settings, today: date) -> list[Subject]:
+def children(settings: Settings, today: date) -> list[Whom]:
     """The users of the directory who are too young to be kept, until the day on which they no longer are."""
     with connect(settings) as connection:
         found = rows(connection, _CHILDREN, {"years": SHOWN_FROM, "today": today})
     return [
-        Subject(
-            "child", row["user_id"], None, int(datetime.combine(row["grown_on"], time(), UTC).timestamp() * 1_000_000)
-        )
+        Whom("child", row["user_id"], None, int(datetime.combine(row["grown_on"], time(), UTC).timestamp() * 1_000_000))
         for row in found
     ]
 
