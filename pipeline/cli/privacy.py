@@ -177,6 +177,9 @@ def _show_asked(settings: Settings, request: Request, hold: Hold | None, done: d
     elif done is not None:
         path = settings.privacy / "erasures" / f"{done['number']:06}.json"
         click.echo(f"request {request.number}: erased, and nothing is left; the certificate is {path}")
+        left = done["landing"]["files_that_may_hold_lines"]
+        if left:
+            click.echo(f"{len(left)} files of the landing place may still hold lines of it; the certificate names them")
     else:
         click.echo(f"request {request.number}: erased with the next daily run, or by `trail privacy erase-waiting`")
 

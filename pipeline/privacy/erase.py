@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,9 @@ import duckdb
 from pipeline.audit import AccessLog, access_key, read_entries, user_hash
 from pipeline.ingest.written import rejected_line
 from pipeline.privacy.erasures import Erasure, Erasures
+from pipeline.privacy.holds import all_holds, lift
 from pipeline.privacy.landing import overwrite
-from pipeline.privacy.prove import Searched, search
+from pipeline.privacy.prove import RECORD, Searched, search
 from pipeline.privacy.record import DONE, Record
 from pipeline.privacy.subjects import Reach, Subject
 from pipeline.privacy.take_out import Rejects, take_out
@@ -29,6 +30,7 @@ from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.tombstones import MARK, Erased
 from pipeline.warehouse import Run, connect, open_run
+from pipeline.warehouse.files import replace_atomically
 from pipeline.warehouse.sweep import sweep_locked
 
 _ACTOR, _ROLE = "erasure", "privacy"
@@ -53,6 +55,7 @@ def erase(
     requests: Sequence[int] = (),
     progress: Progress | None = None,
     now: datetime | None = None,
+    held_back: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Erase some subjects at once, and prove it.
 
@@ -62,6 +65,7 @@ def erase(
         requests: numbers of the requests of the record that this answers.
         progress: told what is done.
         now: what time it is.
+        held_back: requests that law or business holds back, with why and until when: the certificate names them.
 
     Returns:
         The certificate.
@@ -75,7 +79,7 @@ def erase(
         under_way = erasures.under_way()
         if under_way is not None:
             _go_on(settings, erasures, under_way, progress)
-        begun = erasures.begin(subjects, requests, now or datetime.now(UTC))
+        begun = erasures.begin(subjects, requests, now or datetime.now(UTC), held_back)
         return _go_on(settings, erasures, begun, progress)
 
 
@@ -102,17 +106,26 @@ def _go_on(settings: Settings, erasures: Erasures, erasure: Erasure, progress: P
         overwrite(settings, one, erasure.offsets.get(one.file_id, ()), words)
         tell(f"{one.path}: overwritten in the landing folder")
     _forget_elsewhere(settings, erasure, words)
+    working = erasures.working_folder(erasure)
     open_requests = {path for path in _records(settings) if _is_open(path.read_bytes())}
-    searched = search(settings, words, {erasures.working_folder(erasure), *open_requests}, progress=tell)
-    left = [f"{one.store}: {place}" for one in searched for place in one.found]
-    left += [f"table {name}: {count:,} rows" for name, count in _rows_left(settings, erasure).items()]
+    searched = search(settings, words, {working, *open_requests}, progress=tell)
+    left = _places(searched) + [
+        f"table {name}: {count:,} rows" for name, count in _rows_left(settings, erasure).items()
+    ]
     if left:
         raise ErasureError(f"erasure {erasure.number} left something: {'; '.join(left[:10])}")
     certificate = _certificate(settings, erasure, searched)
     _close(settings, erasure)
+    still_open = {path for path in _records(settings) if _is_open(path.read_bytes())}
+    if left := _places(search(settings, words, {working, *still_open}, only=RECORD)):
+        raise ErasureError(f"erasure {erasure.number} left something: {'; '.join(left[:10])}")
     erasures.finish(erasure, certificate)
     tell(f"erasure {erasure.number}: nothing is left")
     return certificate
+
+
+def _places(searched: Sequence[Searched]) -> list[str]:
+    return [f"{one.store}: {place}" for one in searched for place in one.found]
 
 
 def _take_out(settings: Settings, erasures: Erasures, erasure: Erasure, tell: Progress) -> Erasure:
@@ -138,6 +151,7 @@ def _taken_out(run: Run, settings: Settings, erasures: Erasures, erasure: Erasur
         looks=[user_hash(access_key(settings.secret), user) for user in taken.users],
         landing=taken.landing,
         offsets=taken.offsets,
+        landing_left=taken.landing_left,
         done=taken.done,
         kept=taken.kept,
     )
@@ -157,22 +171,26 @@ def _forget_elsewhere(settings: Settings, erasure: Erasure, words: Words) -> Non
     ]
     if seqs:
         AccessLog(settings.access_log, access_key(settings.secret)).erase_why(seqs, _ACTOR, _ROLE, _REASON)
-    for path in _records(settings):
-        text = path.read_bytes()
-        if words.are_in(text) and not _is_open(text):
-            path.write_bytes(words.masked(text))
+    for hold in all_holds(settings):
+        if user_hash(access_key(settings.secret), hold.user) in looks:
+            lift(settings, hold)
     shutil.rmtree(settings.warehouse / "_cache", ignore_errors=True)
     for page in settings.reports_folder.glob("week-*.html") if erasure.done else ():
         page.unlink()
 
 
 def _close(settings: Settings, erasure: Erasure) -> None:
-    """Say in the record that the requests are answered, with how many rows that took."""
+    """Say in the record that the requests are answered, with how many rows that took; no closed one names anybody."""
     record = Record(settings)
     rows = {name: counts["rows"] for name, counts in erasure.done.items()}
     for number in erasure.requests:
         if record.read(number).is_open:
             record.close(number, DONE, f"erasure {erasure.number}", rows)
+    words = Words(erasure.words or ())
+    for path in _records(settings):
+        text = path.read_bytes()
+        if words.are_in(text) and not _is_open(text):
+            replace_atomically(path, words.masked(text).decode("utf-8"))
 
 
 def _records(settings: Settings) -> list[Path]:
@@ -221,9 +239,14 @@ def _certificate(settings: Settings, erasure: Erasure, searched: Sequence[Search
         "done_at": datetime.now(UTC).isoformat(),
         "subjects": dict(kinds),
         "requests": list(erasure.requests),
+        "held_back": list(erasure.held_back),
         "taken_out": {name: dict(counts) for name, counts in erasure.done.items()},
         "settled_of_others": dict(erasure.kept),
-        "landing": {"is_ours": settings.landing_is_ours, "files_overwritten": len(erasure.landing or ())},
+        "landing": {
+            "is_ours": settings.landing_is_ours,
+            "files_overwritten": len(erasure.landing or ()),
+            "files_that_may_hold_lines": list(erasure.landing_left),
+        },
         "words_looked_for": len(erasure.words or ()),
         "searched": [asdict(one) for one in searched],
     }

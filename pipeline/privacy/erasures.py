@@ -46,10 +46,12 @@ class Erasure:
         began_at: when it was written down, in ISO 8601.
         subjects: whom and what it concerns.
         requests: numbers of the requests of the record that it answers.
+        held_back: requests that are not answered for now, with why and until when.
         words: what no text may hold in the end; None until they are known.
         looks: hashes of the users in the log of who looked whose reasons go.
         landing: files of the landing folder to be overwritten; None until they are known.
         offsets: where the lines begin that go, by file.
+        landing_left: other files of the landing place from which lines were read that went.
         done: rows taken out and masked, files and days, by table.
         kept: how many acts and identifiers of others were settled.
     """
@@ -59,10 +61,12 @@ class Erasure:
     began_at: str
     subjects: Sequence[Subject]
     requests: Sequence[int] = ()
+    held_back: Sequence[Mapping[str, Any]] = ()
     words: Sequence[str] | None = None
     looks: Sequence[str] = ()
     landing: Sequence[Scrubbed] | None = None
     offsets: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    landing_left: Sequence[str] = ()
     done: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     kept: Mapping[str, int] = field(default_factory=dict)
 
@@ -98,10 +102,16 @@ class Erasures:
             return Erasure(**said)
         return None
 
-    def begin(self, subjects: Sequence[Subject], requests: Sequence[int], now: datetime) -> Erasure:
+    def begin(
+        self,
+        subjects: Sequence[Subject],
+        requests: Sequence[int],
+        now: datetime,
+        held_back: Sequence[Mapping[str, Any]],
+    ) -> Erasure:
         """Write an erasure down before anything is done."""
         number = max((one.number for one in read_ledger(self._settings)), default=0) + 1
-        begun = Erasure(number, secrets.token_hex(8), now.isoformat(), list(subjects), list(requests))
+        begun = Erasure(number, secrets.token_hex(8), now.isoformat(), list(subjects), list(requests), list(held_back))
         (self._folder / f"{number:06}").mkdir(mode=0o700, exist_ok=True)
         self.write(begun)
         return begun

@@ -18,6 +18,7 @@ from pipeline.ingest.pieces import Damaged, find_compression, read_pieces
 from pipeline.privacy.words import Words
 from pipeline.settings import Settings
 
+RECORD = "record of requests"
 _PIECE = 8 << 20
 _PARQUET = b"PAR1"
 _FOOTER_END = 8  # its length, and the mark again
@@ -46,7 +47,7 @@ def stores(settings: Settings) -> dict[str, Path]:
         "warehouse": settings.warehouse,
         "reports": settings.reports_folder,
         "log of who looked": settings.access_log,
-        "record of requests": settings.privacy,
+        RECORD: settings.privacy,
     }
     if settings.landing_is_ours and isinstance(settings.landing, Path):
         named["landing"] = settings.landing
@@ -134,5 +135,5 @@ def _columns(path: Path, words: Words) -> Iterator[str]:
     with pq.ParquetFile(path, read_dictionary=[one.name for one in schema if pa.types.is_string(one.type)]) as file:
         for name in file.schema_arrow.names:
             groups = (file.read_row_group(number, columns=[name]) for number in range(file.num_row_groups))
-            if any(words.rows(group[name]).any() for group in groups):
+            if any(words.are_in_column(group[name]) for group in groups):
                 yield name

@@ -128,11 +128,20 @@ def _left(path: Path, goes: list[Mask], words: Words | None) -> Iterator[pa.Tabl
         for number in range(file.num_row_groups):
             group = file.read_row_group(number)
             if goes[number].any():
-                group = group.filter(pa.array(~goes[number]))
+                group = _without_unused(group.filter(pa.array(~goes[number])))
             for text in texts if words else []:
                 assert words is not None
                 group = group.set_column(group.schema.get_field_index(text), text, words.masked_column(group[text]))
             yield group
+
+
+def _without_unused(rows: pa.Table) -> pa.Table:
+    """Encode dictionary columns anew: values that only rows had which went would stay in the file."""
+    for place, column in enumerate(rows.columns):
+        if pa.types.is_dictionary(column.type):
+            plain = column.cast(column.type.value_type)
+            rows = rows.set_column(place, rows.schema.names[place], plain.dictionary_encode())
+    return rows
 
 
 def _open(path: Path) -> pq.ParquetFile:

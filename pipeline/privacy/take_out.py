@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from pipeline.build import bring_up_to_date
 from pipeline.build.stale import fingerprint, how_built, note_built
+from pipeline.ingest.landing import KnownFiles
 from pipeline.ingest.ledger import ERASED, Ledger
 from pipeline.privacy.held import Held
 from pipeline.privacy.landing import Scrubbed, plan_landing
@@ -43,6 +44,7 @@ class TakenOut:
         users: ids of the users of whom nothing stays.
         landing: files of the landing folder that are to be overwritten.
         offsets: where the lines in these begin that go, by file.
+        landing_left: paths of the other files of the landing place from which lines were read that are taken out.
         done: rows taken out and masked, files and days, by table.
         kept: how many acts and identifiers of others were settled.
     """
@@ -51,6 +53,7 @@ class TakenOut:
     users: Sequence[str]
     landing: Sequence[Scrubbed]
     offsets: Mapping[str, Sequence[int]]
+    landing_left: Sequence[str]
     done: Mapping[str, Mapping[str, int]]
     kept: Mapping[str, int]
 
@@ -104,11 +107,14 @@ def take_out(
     kept["acts"] = keep_links(run, before)
     bring_up_to_date(run, tell)
     scrubbed = {one.file_id for one in landing}
+    overwritten = {one.path for one in landing}
+    known = KnownFiles(run.files("landing_files").get(None, [])).of_files(offsets)
     return TakenOut(
         reach.words,
         reach.gone,
         landing,
         {file_id: places for file_id, places in offsets.items() if file_id in scrubbed},
+        sorted(path for path, _, _ in known if path not in overwritten),
         {name: one.to_dict() for name, one in done.items() if one.files},
         kept,
     )

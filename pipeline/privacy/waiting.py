@@ -195,7 +195,8 @@ def erase_waiting(
     subjects = [subject(one, now) for one in ready] + children(settings, now.date())
     if not subjects:
         return resumed
-    return erase(settings, subjects, [one.number for one in ready], progress, now)
+    held = [{"request": one.number, "reason": hold.reason, "until": hold.until.isoformat()} for one, hold in kept]
+    return erase(settings, subjects, [one.number for one in ready], progress, now, held)
 
 
 def children(settings: Settings, today: date) -> list[Whom]:
@@ -205,6 +206,7 @@ def children(settings: Settings, today: date) -> list[Whom]:
     return [
         Whom("child", row["user_id"], None, int(datetime.combine(row["grown_on"], time(), UTC).timestamp() * 1_000_000))
         for row in found
+        if held_back(settings, row["user_id"], None, today) is None
     ]
 
 

@@ -97,6 +97,13 @@ class Words:
         parts = [self._rows_of(chunk) for chunk in column.chunks]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.bool_)
 
+    def are_in_column(self, column: pa.ChunkedArray) -> bool:
+        """Whether a column holds a word, be it only among the values of its dictionary that no row has."""
+        return any(
+            self._rows_of(chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk).any()
+            for chunk in column.chunks
+        )
+
     def masked_column(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
         """Mask the words in a column of texts or bytes; its type stays."""
         if not self.rows(column).any():

@@ -32,19 +32,24 @@ def line(second: int, user: str, target: str, cookie: str = "", business: str = 
     return json.dumps(told).encode() + b"\n"
 
 
-def small_house(folder: Path) -> House:
-    """A few people: hostile lines, equal lines, a copied file, an unreadable line, and cookies of one and of two."""
-    directory = folder / "users"
-    directory.mkdir()
-    (directory / "users.csv").write_text(USERS, encoding="utf-8")
-    (directory / "memberships.csv").write_text("user_id,business_id\nu1,b1\nu2,b1\nu3,b1\nu2,b2\n", encoding="utf-8")
-    house = House(
+def house_in(folder: Path) -> House:
+    """The house that lies in a folder, as it is."""
+    return House(
         folder,
         builds_all=True,
-        users=str(directory),
+        users=str(folder / "users"),
         privacy=folder / "privacy",
         access_log=folder / "access_log",
     )
+
+
+def small_house(folder: Path) -> House:
+    """A few people: hostile lines, equal lines, a copied file, an unreadable line, and cookies of one and of two."""
+    directory = folder / "users"
+    directory.mkdir(parents=True)
+    (directory / "users.csv").write_text(USERS, encoding="utf-8")
+    (directory / "memberships.csv").write_text("user_id,business_id\nu1,b1\nu2,b1\nu3,b1\nu2,b2\n", encoding="utf-8")
+    house = house_in(folder)
     mine = [
         line(1, "u1", SCRIPT, "k1"),
         line(2, "u1", "/notes", "k1"),

@@ -204,8 +204,8 @@ def test_what_is_delivered_again_does_not_come_back(erased: After) -> None:
     landing = erased.town.folder / "landing"
     for path in sorted((erased.backup / "landing").rglob("*")):
         if path.is_file():
-            again = landing / path.relative_to(erased.backup / "landing").parent / f"again-{path.name}"
-            shutil.copyfile(path, again)
+            beside = landing / path.relative_to(erased.backup / "landing").parent
+            shutil.copyfile(path, beside / f"again-{path.name}")
     erased.town.run()
     found = erased.town.tables()
     assert found_in(erased.town.folder / "warehouse", erased.words) == []
