@@ -4,11 +4,11 @@ import dagster as dg
 
 from assets.checks import CHECKS
 from assets.derived import BY_DAY_ASSETS, WHOLE_ASSETS
-from assets.erasures import erasures
+from assets.erasures import backups, erasures, newest_backup_restores
 from assets.jobs import (
     daily_job,
-    erase_every_day,
-    erase_job,
+    end_job,
+    end_of_day,
     every_day,
     ingest_job,
     new_lines,
@@ -25,10 +25,10 @@ from assets.resources import WarehouseResource
 def defs() -> dg.Definitions:
     """Put the code location together; nothing is read or opened here."""
     return dg.Definitions(
-        assets=[raw_tables, directory, *WORDS, *BY_DAY_ASSETS, *WHOLE_ASSETS, *REPORTS, erasures],
-        asset_checks=CHECKS,
-        jobs=[ingest_job, refresh_job, whole_job, daily_job, erase_job],
-        schedules=[every_day, erase_every_day],
+        assets=[raw_tables, directory, *WORDS, *BY_DAY_ASSETS, *WHOLE_ASSETS, *REPORTS, erasures, backups],
+        asset_checks=[*CHECKS, newest_backup_restores],
+        jobs=[ingest_job, refresh_job, whole_job, daily_job, end_job],
+        schedules=[every_day, end_of_day],
         sensors=[new_lines, stale_days],
         resources={"warehouse": WarehouseResource()},
         executor=dg.in_process_executor,

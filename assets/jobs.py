@@ -18,8 +18,8 @@ from pipeline.settings import load_settings
 from pipeline.warehouse import StagedState
 
 INGEST = dg.AssetSelection.assets(*RAW)
-ERASURES = dg.AssetSelection.assets("erasures")  # it opens the warehouse itself, and publishes by itself
-TABLES = dg.AssetSelection.all() - ERASURES
+END = dg.AssetSelection.assets("erasures", "backups")  # they open the warehouse themselves
+TABLES = dg.AssetSelection.all() - END
 WHOLE = dg.AssetSelection.assets(*WHOLE_INPUTS, *REPORTS)
 
 ingest_job = dg.define_asset_job("ingest_new_lines", INGEST, description="Read what is new in the landing place.")
@@ -32,7 +32,7 @@ whole_job = dg.define_asset_job(
     "refresh_people", WHOLE, description="Rebuild the tables that are not by day, and publish."
 )
 daily_job = dg.define_asset_job("daily", TABLES, description="Everything, for the day that ended.")
-erase_job = dg.define_asset_job("erase", ERASURES, description="Erase whom it waits for, as one.")
+end_job = dg.define_asset_job("end_of_day", END, description="Erase whom it waits for, as one; then back up.")
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:
@@ -55,12 +55,12 @@ def every_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 @dg.schedule(
     cron_schedule="50 0 * * *",
-    job=erase_job,
+    job=end_job,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def erase_every_day(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Make the erasures that wait; runs queue, so that it waits for the day's to end."""
+def end_of_day(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Erase what waits and back up; runs queue, so that it waits for the day's to end."""
     return dg.RunRequest()
 
 

@@ -36,8 +36,11 @@ def spec(name: str, **more: Any) -> dg.AssetSpec:
     )
 
 
-# Written by `trail link` and by erasures, by no run.
-WORDS = [spec("link_corrections"), spec("erased_owners"), spec("settled_acts", partitions_def=DAILY)]
+# Written by `trail link`, by corrections and by erasures, by no run.
+WORDS = [
+    *(spec("link_corrections"), spec("user_corrections"), spec("erased_owners")),
+    spec("settled_acts", partitions_def=DAILY),
+]
 
 
 @dg.multi_asset(specs=[spec(name) for name in RAW], name="ingest")

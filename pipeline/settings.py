@@ -81,6 +81,8 @@ class Settings:
     reports: Path | None = None
     privacy: Path = Path("privacy")
     privacy_days: int = 30
+    backup: Path | str | None = None
+    backup_days: int = 30
 
     @property
     def spill(self) -> Path:
@@ -132,6 +134,8 @@ DESCRIPTIONS: dict[str, str] = {
     "ask_why": "whether whoever looks somebody up has to say why: a ticket or a reason",
     "reports": "folder of the weekly pages; `_reports` in the warehouse by default",
     "privacy": "folder of what Businesses asked about their users' data; beside the warehouse by default",
+    "backup": "where backups go: a folder on another disk, or `s3://bucket/prefix`; there are none where it is not set",
+    "backup_days": "for how many days a backup is kept; at most 30",
     "privacy_days": "in how many days after a Business asked about a user's data it is due",
 }
 
@@ -177,6 +181,7 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
     return Settings(**settings)
 
 
+_PATHS = ("landing", "warehouse", "geoip", "features", "access", "access_log", "reports", "privacy", "backup")
 _WAYS_TO_SIGN_IN = ("none", "proxy", "accounts")
 _SIZE = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)\s?(?P<prefix>[KMGT])(?P<binary>i?)B", re.ASCII)
 _WHOLE_NUMBERS = {
@@ -186,6 +191,7 @@ _WHOLE_NUMBERS = {
     "grace_hours": (0, 696),  # what is erased must be gone in 30 days; a daily sweep may come a day later
     "ratio_limit": (10, 1_000_000),
     "privacy_days": (1, 365),
+    "backup_days": (2, 30),  # the design's promise: what is erased is in no backup after 30 days
 }
 
 
@@ -209,11 +215,11 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
     def fail(expected: str) -> SettingError:
         return SettingError(f"{said} is {value!r}; it must be {expected}")
 
-    if name == "landing" and isinstance(value, str) and "://" in value:
+    if name in ("landing", "backup") and isinstance(value, str) and "://" in value:
         if not _OBJECT_STORE.fullmatch(value):
             raise fail("a folder, or s3://bucket/prefix")
         return value
-    if name in ("landing", "warehouse", "geoip", "features", "access", "access_log", "reports", "privacy"):
+    if name in _PATHS:
         if not isinstance(value, str) or not value:
             raise fail("a path")
         path = (base / Path(value).expanduser()).resolve()

@@ -78,6 +78,7 @@ def test_a_table_has_one_name() -> None:
     assert {name: kind for name, kind in kinds.items() if name not in TABLES} == {
         "weekly_report": {"html"},
         "erasures": {"json"},
+        "backups": {"restic"},
     }
     assert set(model_names()) - BETWEEN_STEPS <= set(TABLES)
 

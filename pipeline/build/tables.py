@@ -16,6 +16,7 @@ from pipeline.ingest.barrier import Barrier
 from pipeline.models import stream_model
 from pipeline.people.directory import read_directory, without_erased
 from pipeline.people.former_names import former_names
+from pipeline.people.user_corrections import corrected, corrections_of, without_wrong
 from pipeline.product.funnels import keep_ways
 from pipeline.product.scoring import score_features
 from pipeline.schemas import TABLES
@@ -150,13 +151,18 @@ def _segments(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iter
 def build_directory(run: Run, settings: Settings) -> dict[str, int]:
     """Read users, memberships and Businesses from where the settings say, and keep what users were called before.
 
+    What persons said that the directory has wrong is put right; who was erased is left out.
+
     Returns:
         Rows by table.
     """
-    tables = without_erased(read_directory(settings), Barrier(settings))
-    tables["former_names"] = former_names(
-        _whole(run, "former_names"), _whole(run, "users"), tables["users"], datetime.now(UTC).date()
-    )
+    read = read_directory(settings)
+    said = corrections_of(_whole(run, "user_corrections"))
+    read["users"] = corrected(read["users"], said)
+    today = datetime.now(UTC).date()
+    tables = without_erased(read, Barrier(settings), today)
+    former = former_names(_whole(run, "former_names"), _whole(run, "users"), tables["users"], today)
+    tables["former_names"] = without_wrong(former, said)
     for name, table in tables.items():
         run.replace(name, _changed(run, name, None, run.write(name, None, table), table.num_rows))
     return {name: table.num_rows for name, table in tables.items()}

@@ -15,6 +15,7 @@ from pipeline.cli import (
     account,
     ask,
     audit,
+    backup,
     enrich,
     features,
     funnel,
@@ -87,6 +88,22 @@ def main(ctx: click.Context, config: Path | None, debug: bool) -> None:
     ctx.obj = Context(config, debug)
 
 
-for room in (work, enrich, look, period, link, ask, features, funnel, ranking, report, web, privacy, audit, account):
+for room in (
+    work,
+    enrich,
+    look,
+    period,
+    link,
+    ask,
+    features,
+    funnel,
+    ranking,
+    report,
+    web,
+    privacy,
+    backup,
+    audit,
+    account,
+):
     for command in room.COMMANDS:
         main.add_command(command)

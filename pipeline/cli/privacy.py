@@ -26,10 +26,12 @@ from pipeline.privacy import (
     Hold,
     Record,
     Request,
+    Wanted,
     add_hold,
     all_holds,
     answer_access,
     ask_erasure,
+    correct_person,
     dry_run,
     erase_waiting,
     find_or_refuse,
@@ -98,6 +100,37 @@ def export(obj: Any, business: str, user: str, asking: Asking, number: int | Non
     """
     request = answer_access(obj.settings, business, user, out, asking, number, lambda told: click.echo(told, err=True))
     click.echo(f"request {request.number}: {sum(request.rows.values()):,} rows; open {out / 'index.html'}")
+
+
+@privacy.command()
+@_asking
+@click.option("--request", "number", type=int, help="the open request that this answers; a new one by default")
+@click.option("--name", help="the right name; empty where none is known")
+@click.option("--email", help="the right email; empty where none is known")
+@click.option("--birth-date", help="the right birth date, such as 2001-12-31; empty where none is known")
+@click.option("--theirs", multiple=True, metavar="IDENTIFIER", help="a cookie (visitor_id) or login that is the user's")
+@click.option("--not-theirs", multiple=True, metavar="IDENTIFIER", help="one that a rule gave to the user, wrongly")
+@click.option("--reason", help="why, in your words")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON document")
+@click.pass_obj
+def correct(obj: Any, /, business: str, user: str, asking: Asking, as_json: bool, **said: Any) -> None:
+    """Put right what is held on a user, in every table at once.
+
+    It stands for as long as the service's directory says what was wrong: put it right there, too.
+    """
+    given = {"name": said["name"], "email": said["email"], "date_of_birth": said["birth_date"]}
+    fields = {field: value or None for field, value in given.items() if value is not None}
+    wanted = Wanted(fields, said["theirs"], said["not_theirs"], said["reason"])
+    if not (fields or wanted.theirs or wanted.not_theirs):
+        raise click.UsageError("say what is right: --name, --email, --birth-date, --theirs or --not-theirs")
+    request, changed = correct_person(obj.settings, business, user, wanted, asking, said["number"])
+    rows = [asdict(one) for one in changed]
+    if as_json:
+        show_json({"request": request.number, "tables": rows})
+        return
+    if rows:
+        show_rows(rows)
+    click.echo(f"\nrequest {request.number}: corrected; before and after are rows of the user")
 
 
 _WHAT = {

@@ -48,6 +48,10 @@ class Barrier:
         self._left = read_tombstones(settings)
         self._untils: dict[tuple[str, ...], int] = {}
 
+    def has(self, kind: str) -> bool:
+        """Whether anything of a kind was erased."""
+        return bool(self._left.values.get(kind))
+
     def passes(self, lines: pa.Table, source: str) -> npt.NDArray[np.bool_] | None:
         """Tell of each line whether it may be kept; None where all may.
 

@@ -13,10 +13,10 @@ import duckdb
 
 from pipeline.lookup.search import SEARCHED, searched
 from pipeline.models import bare_select
+from pipeline.people.ages import CHILD_UNTIL
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
-SHOWN_FROM = 13  # years of age: who is younger is a child by COPPA, 16 CFR 312.2
 _SCHEMA = "in_scope"
 
 # Each view in terms of the tables in `main`; `visible(business_id, user_id)` is said for each scope.
@@ -81,7 +81,7 @@ def _name_children(connection: duckdb.DuckDBPyConnection, today: date) -> None:
     connection.execute(
         f"insert into {_SCHEMA}.children select user_id from main.users"  # noqa: S608 our names
         " where date_of_birth + to_years($years) > $today::date",
-        {"years": SHOWN_FROM, "today": today},
+        {"years": CHILD_UNTIL, "today": today},
     )
 
 

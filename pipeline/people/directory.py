@@ -6,7 +6,7 @@ Which identifiers belong to whom is worked out in `sql/user_links.sql`; here is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from pipeline.ingest.barrier import Barrier
+from pipeline.people.ages import grown_on
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 
@@ -62,21 +63,26 @@ def read_directory(settings: Settings) -> dict[str, pa.Table]:
     return {name: _checked(name, tables.get(name)) for name in _NAMES}
 
 
-def without_erased(tables: dict[str, pa.Table], barrier: Barrier) -> dict[str, pa.Table]:
+def without_erased(tables: dict[str, pa.Table], barrier: Barrier, today: date) -> dict[str, pa.Table]:
     """Leave out whom and what was erased, though the service still has it.
 
     Args:
         tables: as `read_directory` gives them.
         barrier: what was erased.
+        today: the UTC day; who was erased as a child and is none by the birth date of today is kept.
 
     Returns:
         The same without erased users, but for one whose account was made since or who is no child any more; without
         their memberships and those that were erased by themselves; and without erased Businesses and theirs.
     """
     users, memberships, businesses = (tables[name] for name in _NAMES)
-    made = zip(users["user_id"].to_pylist(), users["created_at"].to_pylist(), strict=True)
-    now = datetime.now(UTC)
-    gone = {user for user, at in made if barrier.stops("user", user, at=at) or barrier.stops("child", user, at=now)}
+    told = zip(*(users[name].to_pylist() for name in ("user_id", "created_at", "date_of_birth")), strict=True)
+    gone = {
+        user
+        for user, made_at, born in told
+        if barrier.stops("user", user, at=made_at)
+        or ((born is None or grown_on(born) > today) and barrier.stops("child", user))
+    }
     places = {place for place in businesses["business_id"].to_pylist() if barrier.stops("business", place)}
     members = zip(memberships["user_id"].to_pylist(), memberships["business_id"].to_pylist(), strict=True)
     is_left = [

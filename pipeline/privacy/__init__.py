@@ -1,9 +1,10 @@
-"""What a Business may ask about its users' data — to see it, to have it erased — and the record of what was asked.
+"""What a Business may ask about its users' data — to see it, have it put right or erased — and the record of it.
 
 Who looked at whom in everyday work is `audit`'s.
 """
 
 from pipeline.privacy.access import Asking, answer_access, find_or_refuse, receive
+from pipeline.privacy.correct import Changed, Wanted, correct_person
 from pipeline.privacy.erase import ErasureError, erase, subject_of
 from pipeline.privacy.export import ExportError
 from pipeline.privacy.found import Found, addresses_hold_nothing_personal, find_personal
@@ -18,6 +19,7 @@ __all__ = [
     "KINDS",
     "REFUSED",
     "Asking",
+    "Changed",
     "DryRun",
     "ErasureError",
     "ExportError",
@@ -29,11 +31,13 @@ __all__ = [
     "RecordError",
     "ReplayError",
     "Request",
+    "Wanted",
     "add_hold",
     "addresses_hold_nothing_personal",
     "all_holds",
     "answer_access",
     "ask_erasure",
+    "correct_person",
     "dry_run",
     "erase",
     "erase_waiting",

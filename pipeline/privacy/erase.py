@@ -10,7 +10,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -233,10 +233,12 @@ def _certificate(settings: Settings, erasure: Erasure, searched: Sequence[Search
     kinds: dict[str, int] = defaultdict(int)
     for one in erasure.subjects:
         kinds[one.kind] += 1
+    now = datetime.now(UTC)
     return {
         "number": erasure.number,
         "began_at": erasure.began_at,
-        "done_at": datetime.now(UTC).isoformat(),
+        "done_at": now.isoformat(),
+        "in_no_backup_from": (now + timedelta(days=settings.backup_days)).isoformat() if settings.backup else None,
         "subjects": dict(kinds),
         "requests": list(erasure.requests),
         "held_back": list(erasure.held_back),

@@ -11,7 +11,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from pipeline.privacy.subjects import Subject
 from pipeline.settings import Settings
 from pipeline.tombstones import (
     Erased,
+    Keys,
     Tombstones,
     erased_folder,
     ledger_path,
     ledger_text,
     read_ledger,
+    read_tombstones,
     tombstones_path,
 )
 from pipeline.warehouse.files import replace_atomically
@@ -126,6 +128,18 @@ class Erasures:
         """Put what is erased among what is not let in again; from now on the ledger has the erasure."""
         replace_atomically(tombstones_path(self._settings, erasure.number), left.to_text(self._settings.secret))
         self._enter(Erased(erasure.number, erasure.token, is_done=False))
+
+    def let_in(self, kind: str, values: Sequence[str]) -> None:
+        """Keep subjects out no more, because what made them be erased was wrong."""
+        keys = Keys(self._settings.secret)
+        hashes = {keys.of_value(kind, value) for value in values}
+        for one in read_ledger(self._settings) if hashes else ():
+            left = read_tombstones(self._settings, [one.number])
+            of_kind = left.values.get(kind, {})
+            if hashes & of_kind.keys():
+                rest = {name: until for name, until in of_kind.items() if name not in hashes}
+                text = replace(left, values={**left.values, kind: rest}).to_text(self._settings.secret)
+                replace_atomically(tombstones_path(self._settings, one.number), text)
 
     def finish(self, erasure: Erasure, certificate: Mapping[str, Any]) -> Path:
         """Write the certificate, say in the ledger that it is done, and forget whom it concerned; return its path."""

@@ -25,6 +25,7 @@ _WHOSE = "user_id in (select own_user from own_people)"
 ROWS: Mapping[str, str] = {
     "users": _WHOSE,
     "former_names": _WHOSE,
+    "user_corrections": _WHOSE,
     "memberships": _THEIRS,
     "user_businesses": _THEIRS,
     "link_corrections": _THEIRS,

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.privacy.words import Words
-from pipeline.schemas import TABLES
 from pipeline.warehouse import Run
 
 Mask = npt.NDArray[np.bool_]
@@ -97,7 +96,13 @@ def rewrite(
 
 @dataclass
 class _Found:
-    """What a file holds that goes: of each row group which rows, and how many; and rows with words in them."""
+    """What a file holds that goes.
+
+    Attributes:
+        goes: of each row group, which rows.
+        rows: how many.
+        masked: how many other rows hold a word.
+    """
 
     goes: list[Mask]
     rows: int
@@ -109,6 +114,7 @@ def _find(path: Path, day: date | None, goes: Goes | None, asked: tuple[str, ...
         texts = text_columns(file.schema_arrow) if words else []
         masks: list[Mask] = []
         rows = masked = 0
+        has_words = False
         for number in range(file.num_row_groups):
             count = file.metadata.row_group(number).num_rows
             mask = np.zeros(count, dtype=np.bool_)
@@ -116,10 +122,13 @@ def _find(path: Path, day: date | None, goes: Goes | None, asked: tuple[str, ...
                 mask = goes(day, file.read_row_group(number, columns=list(asked)))
             has = np.zeros(count, dtype=np.bool_)
             for text in texts:
-                has |= words.rows(file.read_row_group(number, columns=[text])[text])
+                column = file.read_row_group(number, columns=[text])[text]
+                if words.are_in_column(column):  # be it in no row: an older version stored values of other files
+                    has_words = True
+                    has |= words.rows(column)
             masks.append(mask)
             rows, masked = rows + int(mask.sum()), masked + int((has & ~mask).sum())
-    return _Found(masks, rows, masked) if rows or masked else None
+    return _Found(masks, rows, masked) if rows or has_words else None
 
 
 def _left(path: Path, goes: list[Mask], words: Words | None) -> Iterator[pa.Table]:
@@ -128,20 +137,11 @@ def _left(path: Path, goes: list[Mask], words: Words | None) -> Iterator[pa.Tabl
         for number in range(file.num_row_groups):
             group = file.read_row_group(number)
             if goes[number].any():
-                group = _without_unused(group.filter(pa.array(~goes[number])))
+                group = group.filter(pa.array(~goes[number]))
             for text in texts if words else []:
                 assert words is not None
                 group = group.set_column(group.schema.get_field_index(text), text, words.masked_column(group[text]))
             yield group
-
-
-def _without_unused(rows: pa.Table) -> pa.Table:
-    """Encode dictionary columns anew: values that only rows had which went would stay in the file."""
-    for place, column in enumerate(rows.columns):
-        if pa.types.is_dictionary(column.type):
-            plain = column.cast(column.type.value_type)
-            rows = rows.set_column(place, rows.schema.names[place], plain.dictionary_encode())
-    return rows
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -164,8 +164,3 @@ def _is_text(kind: pa.DataType) -> bool:
 def no_rows(_day: date | None, rows: pa.Table) -> Mask:
     """Say that no row goes."""
     return np.zeros(rows.num_rows, dtype=np.bool_)
-
-
-def is_by_day(name: str) -> bool:
-    """Whether a table is by day."""
-    return TABLES[name].is_by_day

@@ -153,7 +153,7 @@ def keep_owners(run: Run, before: Mapping[str, Files], erasure: int) -> int:
     Returns:
         How many identifiers.
     """
-    with _beside(run, before, _SEEN) as connection:
+    with beside(run, before, _SEEN) as connection:
         made = connection.sql(_OWNERS, params={"erasure": erasure}).to_arrow_table()
     table = TABLES["erased_owners"]
     if made.num_rows or run.files("erased_owners"):
@@ -174,7 +174,7 @@ def keep_links(run: Run, before: Mapping[str, Files]) -> int:
     """
     changed = [day for day, paths in run.files("acts").items() if list(before["acts"].get(day, ())) != paths]
     columns = ["date", *TABLES["settled_acts"].row_schema.names]
-    with _beside(run, before, ("acts",)) as connection:
+    with beside(run, before, ("acts",)) as connection:
         connection.execute("create table otherwise as from main.settled_acts limit 0")
         for day in changed:
             connection.execute(_OTHERWISE, {"day": day})
@@ -185,8 +185,14 @@ def keep_links(run: Run, before: Mapping[str, Files]) -> int:
     return int(found.num_rows)
 
 
-def _beside(run: Run, before: Mapping[str, Files], tables: Sequence[str]) -> duckdb.DuckDBPyConnection:
-    """The run's own state as `main`, and some tables as they were as `before`."""
+def beside(run: Run, before: Mapping[str, Files], tables: Sequence[str]) -> duckdb.DuckDBPyConnection:
+    """Open the run's own state as `main`, and some tables as they were as `before`.
+
+    Args:
+        run: an open run.
+        before: files of the tables as they were.
+        tables: which.
+    """
     connection = run.connect()
     connection.execute("create schema before")
     for name in tables:

@@ -216,6 +216,7 @@ def _rewrite_people(run: Run, reach: Reach, words: Words) -> dict[str, Rewritten
     return {
         "users": rewrite(run, "users", of_user, ("user_id",), Words(()), None),
         "former_names": rewrite(run, "former_names", of_user, ("user_id",), Words(()), None),
+        "user_corrections": rewrite(run, "user_corrections", of_user, ("user_id",), Words(()), None),
         "memberships": rewrite(run, "memberships", of_member, member, Words(()), None),
         "businesses": rewrite(run, "businesses", of_business, ("business_id",), Words(()), None),
         "link_corrections": rewrite(run, "link_corrections", of_member, member, words, None),

@@ -13,10 +13,12 @@ from typing import Any
 import duckdb
 
 from pipeline.audit import Subject
+from pipeline.ingest.barrier import Barrier
 from pipeline.lookup.rows import rows
-from pipeline.lookup.scope import SHOWN_FROM
+from pipeline.people.ages import CHILD_UNTIL
 from pipeline.privacy.access import Asking, note
 from pipeline.privacy.erase import erase, resume, subject_of
+from pipeline.privacy.erasures import Erasures
 from pipeline.privacy.held import ROWS
 from pipeline.privacy.holds import Hold, held_back
 from pipeline.privacy.record import Record, RecordError, Request
@@ -94,7 +96,7 @@ def _queries(connection: duckdb.DuckDBPyConnection, reach: Reach) -> list[tuple[
     found |= {name: f"main.{name} where {own}" for name in ("acts", "clickstream")}
     if any(not person.is_only_here for person in reach.people):
         gone = "user_id in (select own_user from own_people where is_only_here)"
-        found |= {name: f"main.{name} where {gone}" for name in ("users", "former_names")}
+        found |= {name: f"main.{name} where {gone}" for name in ("users", "former_names", "user_corrections")}
     return list(found.items())
 
 
@@ -188,6 +190,7 @@ def erase_waiting(
     """
     now = now or datetime.now(UTC)
     resumed = resume(settings, progress)
+    let_in_grown(settings, now)
     ready, kept = waiting(settings, now.date())
     for request, hold in kept:
         if progress:
@@ -199,10 +202,28 @@ def erase_waiting(
     return erase(settings, subjects, [one.number for one in ready], progress, now, held)
 
 
+def let_in_grown(settings: Settings, now: datetime) -> None:
+    """Keep the lines again of whoever was erased as a child, and is none by the birth date that is known today."""
+    barrier = Barrier(settings)
+    if not barrier.has("child"):
+        return
+    with connect(settings) as connection:
+        grown = [row["user_id"] for row in rows(connection, _GROWN, {"years": CHILD_UNTIL, "today": now.date()})]
+    Erasures(settings).let_in("child", [user for user in grown if barrier.stops("child", user, at=now)])
+
+
+_GROWN = """
+select user_id
+from users
+where date_of_birth + to_years($years) <= $today::date
+order by user_id
+"""
+
+
 def children(settings: Settings, today: date) -> list[Whom]:
     """The users of the directory who are too young to be kept, until the day on which they no longer are."""
     with connect(settings) as connection:
-        found = rows(connection, _CHILDREN, {"years": SHOWN_FROM, "today": today})
+        found = rows(connection, _CHILDREN, {"years": CHILD_UNTIL, "today": today})
     return [
         Whom("child", row["user_id"], None, int(datetime.combine(row["grown_on"], time(), UTC).timestamp() * 1_000_000))
         for row in found

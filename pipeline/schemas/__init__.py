@@ -31,6 +31,7 @@ from pipeline.schemas.people import (
     MEMBERSHIPS,
     SAME_VISIT_DAYS,
     SETTLED_ACTS,
+    USER_CORRECTIONS,
     USER_LINKS,
     USERS,
 )
@@ -77,6 +78,7 @@ TABLES: dict[str, Table] = {
         MEMBERSHIPS,
         BUSINESSES,
         FORMER_NAMES,
+        USER_CORRECTIONS,
         IDENTIFIER_DAYS,
         LINK_CORRECTIONS,
         ERASED_OWNERS,

@@ -57,6 +57,22 @@ FORMER_NAMES = declare(
     is_original=True,
 )
 
+USER_CORRECTIONS = declare(
+    "user_corrections",
+    "people",
+    "what a person said of a user that the directory has wrong",
+    ("user_id", "field"),
+    [
+        ("user_id", TEXT, "the user"),
+        ("field", TEXT, "name, email or date_of_birth"),
+        ("was", TEXT, "what the directory says, and as long as it does the correction stands; null where nothing"),
+        ("value", TEXT, "what is right; null where it is not known"),
+        ("reason", TEXT, "why, in the person's words"),
+        ("made_at", INSTANT, "when it was said"),
+    ],
+    is_original=True,
+)
+
 IDENTIFIER_DAYS = declare(
     "identifier_days",
     "people",

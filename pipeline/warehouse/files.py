@@ -21,7 +21,6 @@ from pipeline.dictionaries import codes_and_values, from_codes
 from pipeline.table import Table
 
 ROW_GROUP_ROWS = 65_536
-_FEW_VALUES = 1000
 _SKIPPED_BY = {
     "user_id",
     "visitor_id",
@@ -124,12 +123,13 @@ def _joined(parts: list[pa.Table]) -> pa.Table:
 
 
 def _without_unused(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Leave out dictionary values that no row of a row group has: each group would store the whole dictionary."""
+    """Leave out dictionary values that no row of a row group has.
+
+    Each group would store the whole dictionary, and the file texts of lines that are elsewhere, or were erased.
+    """
     if not pa.types.is_dictionary(column.type):
         return column
     codes, values = codes_and_values(column)
-    if len(values) < _FEW_VALUES:
-        return column
     is_used = np.zeros(len(values) + 1, dtype=np.bool_)
     is_used[codes] = True
     is_used = is_used[:-1]
