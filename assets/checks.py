@@ -37,7 +37,7 @@ def _unique(table: str) -> dg.AssetChecksDefinition:
     def check(
         context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[OpenWarehouse]
     ) -> dg.AssetCheckResult:
-        with warehouse.step() as run, run.connect() as connection:
+        with warehouse.step() as run, run.connect(tables=(table,)) as connection:
             result = keys_are_unique(connection, table, *_window(context))
             return _answer(result, dg.AssetCheckSeverity.ERROR)
 

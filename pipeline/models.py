@@ -196,6 +196,11 @@ def definition(name: str, settings: Settings) -> str:
     return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
+def tables_read(name: str) -> set[str]:
+    """The tables that a model reads, itself or through the steps that it is made of."""
+    return {given for step in (*_steps(name), name) for given in load_model(step).inputs if given in TABLES}
+
+
 def settings_read(name: str, settings: Settings) -> dict[str, object]:
     """The settings that a model reads as parameters, by name."""
     sql = load_model(name).sql

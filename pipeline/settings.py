@@ -83,6 +83,8 @@ class Settings:
     privacy_days: int = 30
     backup: Path | str | None = None
     backup_days: int = 30
+    regions: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def spill(self) -> Path:
@@ -135,6 +137,8 @@ DESCRIPTIONS: dict[str, str] = {
     "reports": "folder of the weekly pages; `_reports` in the warehouse by default",
     "privacy": "folder of what Businesses asked about their users' data; beside the warehouse by default",
     "backup": "where backups go: a folder on another disk, or `s3://bucket/prefix`; there are none where it is not set",
+    "regions": "where data may lie, comma-separated, such as `us-*`; anywhere where it is not set",
+    "places": 'in which region each place lies that cannot tell it itself: a table such as {warehouse = "us-east-1"}',
     "backup_days": "for how many days a backup is kept; at most 30",
     "privacy_days": "in how many days after a Business asked about a user's data it is due",
 }
@@ -170,7 +174,7 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
         if name not in known:
             raise SettingError(f"{path}: unknown setting '{name}'; known are {', '.join(sorted(known))}")
     settings = {name: _checked(name, value, base) for name, value in values.items()}
-    for name in known - {"route_rules", "sources"}:
+    for name in known - {"route_rules", "sources", "places"}:
         variable = f"TRAIL_{name.upper()}"
         if env.get(variable, "") != "":
             settings[name] = _checked(name, env[variable], Path.cwd(), said_as=variable)
@@ -228,7 +232,7 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         return path
     if name == "users":
         return _users_place(value, base, fail)
-    if name in ("own_hosts", "health_paths", "api_prefixes", "event_paths"):
+    if name in ("own_hosts", "health_paths", "api_prefixes", "event_paths", "regions"):
         return tuple(_listed(value, fail))
     if name == "mask":
         return _masks(value, fail)
@@ -262,6 +266,8 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         return _route_rules(value, fail)
     if name == "sources":
         return _sources(value, fail)
+    if name == "places":
+        return _regions_of_places(value, fail)
     if not isinstance(value, str) or not value:
         raise fail("a text")
     return value
@@ -307,6 +313,14 @@ def _route_rules(value: Any, fail: Any) -> tuple[RouteRule, ...]:
             raise fail("rules whose name is lower case letters and _")
         rules.append(RouteRule(prefix, name))
     return tuple(rules)
+
+
+def _regions_of_places(value: Any, fail: Any) -> dict[str, str]:
+    known = {f.name for f in fields(Settings)}
+    texts = isinstance(value, dict) and all(isinstance(region, str) and region for region in value.values())
+    if not texts or not set(value) <= known:
+        raise fail('a table of settings that name places, such as {warehouse = "us-east-1", users = "us-west-2"}')
+    return dict(value)
 
 
 def _sources(value: Any, fail: Any) -> dict[str, SourceSettings]:

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(path for folder in ("pipeline", "assets", "tests", "sql") for path in (ROOT / folder).rglob("*.py"))
 ROOMS = [
     "settings",
+    "places",
     "table",
     "schemas",
     "dictionaries",

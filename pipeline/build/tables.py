@@ -11,9 +11,18 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.build.stale import INPUTS, fingerprint, how_built, is_whole_stale, note_built, touch, whole_fingerprint
+from pipeline.build.stale import (
+    INPUTS,
+    WHOLE_INPUTS,
+    fingerprint,
+    how_built,
+    is_whole_stale,
+    note_built,
+    touch,
+    whole_fingerprint,
+)
 from pipeline.ingest.barrier import Barrier
-from pipeline.models import stream_model
+from pipeline.models import stream_model, tables_read
 from pipeline.people.directory import read_directory, without_erased
 from pipeline.people.former_names import former_names
 from pipeline.people.user_corrections import corrected, corrections_of, without_wrong
@@ -99,7 +108,7 @@ def build_days(run: Run, name: str, days: Iterable[date], progress: Progress | N
     if not wanted:
         return rows
     files, how = {table: run.files(table) for table, _ in INPUTS[name]}, how_built(run, name)
-    with run.connect(wanted[0] - _ONE_DAY, wanted[-1] + _ONE_DAY) as connection:
+    with run.connect(wanted[0] - _ONE_DAY, wanted[-1] + _ONE_DAY, tables_read(name)) as connection:
         for day in wanted:
             made = stream_model(connection, name, day, day, _ORDER[name], run.settings)
             path, rows[day] = run.write_parts(name, day, made)
@@ -119,7 +128,7 @@ def build_whole(run: Run, name: str) -> int:
     """
     if not is_whole_stale(run, name):
         return _count(run, name)
-    with run.connect() as connection:
+    with run.connect(tables=_read(name)) as connection:
         path, rows = run.write_parts(name, None, _made(connection, name, run.settings))
     before = run.files(name).get(None, [])
     run.replace(name, _changed(run, name, None, path, rows))
@@ -127,6 +136,10 @@ def build_whole(run: Run, name: str) -> int:
         _touch_days(run, before)
     note_built(run, name, None, whole_fingerprint(run, name))
     return rows
+
+
+def _read(name: str) -> set[str]:
+    return set(WHOLE_INPUTS[name]) if name == "feature_scores" else tables_read(name)
 
 
 def _made(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> Iterable[pa.RecordBatch]:
@@ -200,7 +213,7 @@ def _count(run: Run, name: str) -> int:
 
 def _touch_days(run: Run, before: list[Path]) -> None:
     """Find the days on which identifiers of changed links were seen."""
-    with run.connect() as connection:
+    with run.connect(tables=("identifier_links", "identifier_days")) as connection:
         if before:
             links = connection.read_parquet([str(path) for path in before], hive_partitioning=False)
             links.create_view("links_before")

@@ -25,19 +25,21 @@ from pipeline.cli import (
     privacy,
     ranking,
     report,
+    share,
     web,
     work,
 )
 from pipeline.formats import check_formats
 from pipeline.people.corrections import CorrectionError
 from pipeline.people.directory import DirectoryError
-from pipeline.privacy import ExportError, PersonError, RecordError
+from pipeline.places import check_places
+from pipeline.privacy import ExportError, PersonError, RecordError, ShareError
 from pipeline.settings import SettingError, Settings, load_settings
 from pipeline.warehouse import LockTimeoutError, SchemaError
 
 _EXPECTED = (
     *(SettingError, LockTimeoutError, SchemaError, DirectoryError, CorrectionError, duckdb.Error, OSError),
-    *(ExportError, PersonError, RecordError),
+    *(ExportError, PersonError, RecordError, ShareError),
 )
 
 
@@ -54,9 +56,10 @@ class Context:
 
     @property
     def settings(self) -> Settings:
-        """The settings, read when a command first needs them."""
+        """The settings, read and checked when a command first needs them."""
         settings = load_settings(self.config)
         check_formats(settings)
+        check_places(settings)
         return settings
 
 
@@ -99,6 +102,7 @@ for room in (
     funnel,
     ranking,
     report,
+    share,
     web,
     privacy,
     backup,

@@ -15,6 +15,7 @@ import click
 
 from pipeline.build.stale import today
 from pipeline.cli.link import Moment
+from pipeline.cli.share import OF_PRIVACY
 from pipeline.cli.show import show_json, show_rows
 from pipeline.plain import plain
 from pipeline.privacy import (
@@ -34,6 +35,7 @@ from pipeline.privacy import (
     correct_person,
     dry_run,
     erase_waiting,
+    export_business,
     find_or_refuse,
     find_person,
     find_personal,
@@ -73,6 +75,15 @@ def _asking(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--business", required=True, metavar="ID", help="the Business that asks")(told)
 
 
+_out = click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="a new or empty folder"
+)
+
+
+def _tell(text: str) -> None:
+    click.echo(plain(text), err=True)
+
+
 @click.group()
 def privacy() -> None:
     """Answer what a Business asks about its users' data, and keep the record of it."""
@@ -91,14 +102,16 @@ def receive_(obj: Any, kind: str, business: str, user: str, asking: Asking) -> N
 @privacy.command()
 @_asking
 @click.option("--request", "number", type=int, help="the open request that this answers; a new one by default")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="a new or empty folder")
+@click.option("--lawful", is_flag=True, help="an authority asks: the record has it as such, with its --reference")
+@_out
 @click.pass_obj
-def export(obj: Any, business: str, user: str, asking: Asking, number: int | None, out: Path) -> None:
+def export(obj: Any, business: str, user: str, asking: Asking, number: int | None, lawful: bool, out: Path) -> None:
     """Write all that is held on a user of a Business: a folder of Parquet and JSON, with a page that says it in words.
 
     Of what the user did in other Businesses nothing is told. Hand the folder over, then remove it.
     """
-    request = answer_access(obj.settings, business, user, out, asking, number, lambda told: click.echo(told, err=True))
+    kind = "lawful" if lawful else "access"
+    request = answer_access(obj.settings, business, user, out, asking, number, _tell, kind)
     click.echo(f"request {request.number}: {sum(request.rows.values()):,} rows; open {out / 'index.html'}")
 
 
@@ -174,7 +187,7 @@ def erase(obj: Any, /, business: str, everywhere: bool, yes: bool, now: bool, as
     if yes:
         request = ask_erasure(settings, kind, business, value, asking, number, everywhere)
         if now:
-            done = erase_waiting(settings, lambda told: click.echo(plain(told), err=True))
+            done = erase_waiting(settings, _tell)
         if not as_json:
             _show_asked(settings, request, would.hold, done)
     elif not as_json:
@@ -217,11 +230,29 @@ def _show_asked(settings: Settings, request: Request, hold: Hold | None, done: d
         click.echo(f"request {request.number}: erased with the next daily run, or by `trail privacy erase-waiting`")
 
 
+@privacy.command()
+@click.option("--business", required=True, metavar="ID", help="the Business that leaves")
+@_out
+@click.option("--yes", is_flag=True, help="erase it, too: with the next daily run")
+@click.option("--now", is_flag=True, help="with --yes: at once, with all that waits")
+@_asked
+@click.pass_obj
+def leave(obj: Any, business: str, out: Path, yes: bool, now: bool, asking: Asking) -> None:
+    """Write all that is held for a Business to a folder; with --yes erase it then, and users who are only its own."""
+    if now and not yes:
+        raise click.UsageError("--now goes with --yes")
+    rows = export_business(obj.settings, business, out, asking, _tell)
+    click.echo(f"{sum(rows.values()):,} rows of {len(rows)} tables; they are in {out}")
+    if yes:
+        request = ask_erasure(obj.settings, "business", business, business, asking)
+        _show_asked(obj.settings, request, None, erase_waiting(obj.settings, _tell) if now else None)
+
+
 @privacy.command("erase-waiting")
 @click.pass_obj
 def erase_waiting_(obj: Any) -> None:
     """Make the erasures that wait, as the daily run does, and go on with one that was broken off."""
-    done = erase_waiting(obj.settings, lambda told: click.echo(plain(told), err=True))
+    done = erase_waiting(obj.settings, _tell)
     click.echo(f"erasure {done['number']}: nothing is left" if done else "nothing waits")
 
 
@@ -271,7 +302,7 @@ def holds(obj: Any, as_json: bool) -> None:
 @click.pass_obj
 def replay_(obj: Any) -> None:
     """Make a warehouse that is older than an erasure, such as a restored one, go through it."""
-    done = replay(obj.settings, lambda told: click.echo(plain(told), err=True))
+    done = replay(obj.settings, _tell)
     click.echo(f"erasures gone through: {', '.join(map(str, done))}" if done else "it went through all of them before")
 
 
@@ -345,4 +376,6 @@ def _row(request: Request) -> dict[str, Any]:
     }
 
 
+for _command in OF_PRIVACY:
+    privacy.add_command(_command)
 COMMANDS = [privacy]

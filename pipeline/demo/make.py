@@ -93,4 +93,6 @@ features = "features.toml"
 own_hosts = ["{APP_HOST}", "{SITE_HOST}"]
 route_rules = [{{ prefix = "/reports/", name = "slug" }}, {{ prefix = "/blog/", name = "slug" }}]
 secret = "a secret of the demo, choose your own"
+regions = ["us-*"]
+places = {{ landing = "us-east-1", warehouse = "us-east-1", users = "us-east-1" }}
 """

@@ -9,9 +9,11 @@ from pipeline.privacy.erase import ErasureError, erase, subject_of
 from pipeline.privacy.export import ExportError
 from pipeline.privacy.found import Found, addresses_hold_nothing_personal, find_personal
 from pipeline.privacy.holds import Hold, add_hold, all_holds, lift
+from pipeline.privacy.leave import export_business
 from pipeline.privacy.person import Person, PersonError, find_person
 from pipeline.privacy.record import DONE, KINDS, REFUSED, Record, RecordError, Request
 from pipeline.privacy.replay import ReplayError, replay
+from pipeline.privacy.share import ShareError
 from pipeline.privacy.waiting import DryRun, ask_erasure, dry_run, erase_waiting
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "RecordError",
     "ReplayError",
     "Request",
+    "ShareError",
     "Wanted",
     "add_hold",
     "addresses_hold_nothing_personal",
@@ -41,6 +44,7 @@ __all__ = [
     "dry_run",
     "erase",
     "erase_waiting",
+    "export_business",
     "find_or_refuse",
     "find_person",
     "find_personal",

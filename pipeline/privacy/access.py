@@ -66,6 +66,7 @@ def answer_access(
     asking: Asking,
     number: int | None = None,
     progress: Callable[[str], None] | None = None,
+    kind: str = "access",
 ) -> Request:
     """Write all that is held on a user of a Business to a folder, for the Business to hand on.
 
@@ -77,6 +78,7 @@ def answer_access(
         asking: who asked, and how; of an open request only who acts on it counts.
         number: the open request that this answers; a new one is written down where None.
         progress: told what is done.
+        kind: `lawful` where an authority asks, whose reference is then needed.
 
     Returns:
         The closed request, with the rows written by table.
@@ -88,15 +90,17 @@ def answer_access(
         AccessLogError: it cannot be noted; then nothing is written.
     """
     check_folder(folder)
+    if kind == "lawful" and not asking.reference:
+        raise RecordError("a lawful request has a reference, which the record keeps")
     record = Record(settings)
     with connect(settings) as connection:
-        person = find_or_refuse(connection, settings, "access", business, said, asking)
+        person = find_or_refuse(connection, settings, kind, business, said, asking)
         if number is None:
-            request = _open(settings, "access", business, person.user_id, asking)
+            request = _open(settings, kind, business, person.user_id, asking)
         else:
             request = record.read(number)
-            if (request.kind, request.business, request.user) != ("access", business, person.user_id):
-                raise RecordError(f"request {number} is no open one of access to this user in {business}")
+            if (request.kind, request.business, request.user) != (kind, business, person.user_id):
+                raise RecordError(f"request {number} is no open one of {kind} to this user in {business}")
         note(settings, asking, "export", request, Subject(person.user_id, (business,)), "shown")
         rows = export_person(connection, settings, person, folder, progress)
     return record.close(request.number, DONE, "exported", rows)

@@ -20,6 +20,7 @@ from typing import Any
 from pipeline.audit import access_key
 from pipeline.audit.keys import keyed
 from pipeline.checks import CheckResult
+from pipeline.places import check_places
 from pipeline.privacy.replay import replay
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
@@ -63,11 +64,13 @@ class Repository:
 
         Raises:
             BackupError: no place is configured, or restic is not installed.
+            PlaceError: a place lies where data may not be.
         """
         if settings.backup is None:
             raise BackupError("the setting 'backup' is not set: a folder, or s3://bucket/prefix")
         if shutil.which("restic") is None:
             raise BackupError("restic is not installed; it is in the packages of every system (apt install restic)")
+        check_places(settings)
         self._settings = settings
         self._place = _place(settings.backup)
 

@@ -23,6 +23,7 @@ from pipeline.privacy.holds import all_holds, lift
 from pipeline.privacy.landing import overwrite
 from pipeline.privacy.prove import RECORD, Searched, search
 from pipeline.privacy.record import DONE, Record
+from pipeline.privacy.share import note_recall, to_recall
 from pipeline.privacy.subjects import Reach, Subject
 from pipeline.privacy.take_out import Rejects, take_out
 from pipeline.privacy.words import Words
@@ -114,6 +115,7 @@ def _go_on(settings: Settings, erasures: Erasures, erasure: Erasure, progress: P
     ]
     if left:
         raise ErasureError(f"erasure {erasure.number} left something: {'; '.join(left[:10])}")
+    note_recall(settings, erasure.number, erasure.recalled)
     certificate = _certificate(settings, erasure, searched)
     _close(settings, erasure)
     still_open = {path for path in _records(settings) if _is_open(path.read_bytes())}
@@ -152,6 +154,7 @@ def _taken_out(run: Run, settings: Settings, erasures: Erasures, erasure: Erasur
         landing=taken.landing,
         offsets=taken.offsets,
         landing_left=taken.landing_left,
+        recalled={str(number): ids for number, ids in to_recall(settings, taken.users).items()},
         done=taken.done,
         kept=taken.kept,
     )
@@ -249,6 +252,7 @@ def _certificate(settings: Settings, erasure: Erasure, searched: Sequence[Search
             "files_overwritten": len(erasure.landing or ()),
             "files_that_may_hold_lines": list(erasure.landing_left),
         },
+        "copies_to_recall": sorted(map(int, erasure.recalled)),
         "words_looked_for": len(erasure.words or ()),
         "searched": [asdict(one) for one in searched],
     }

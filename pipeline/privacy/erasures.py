@@ -54,6 +54,7 @@ class Erasure:
         landing: files of the landing folder to be overwritten; None until they are known.
         offsets: where the lines begin that go, by file.
         landing_left: other files of the landing place from which lines were read that went.
+        recalled: hashed ids that those who have copies must remove, by number of the copy.
         done: rows taken out and masked, files and days, by table.
         kept: how many acts and identifiers of others were settled.
     """
@@ -69,6 +70,7 @@ class Erasure:
     landing: Sequence[Scrubbed] | None = None
     offsets: Mapping[str, Sequence[int]] = field(default_factory=dict)
     landing_left: Sequence[str] = ()
+    recalled: Mapping[str, Sequence[str]] = field(default_factory=dict)
     done: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     kept: Mapping[str, int] = field(default_factory=dict)
 

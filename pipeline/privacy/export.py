@@ -145,6 +145,22 @@ def _write(folder: Path, name: str, batches: pa.RecordBatchReader) -> Told:
     return Told(name, table.grain, words, count, first_rows)
 
 
+def write_table(folder: Path, name: str, rows: duckdb.DuckDBPyRelation) -> int:
+    """Write rows of a table as Parquet and as JSON; where there are none, no file.
+
+    Args:
+        folder: which exists.
+        name: of the table.
+        rows: with its columns.
+
+    Returns:
+        How many there were.
+    """
+    schema = TABLES[name].file_schema
+    batches = (batch.cast(schema) for batch in rows.to_arrow_reader(_ROWS_AT_ONCE))
+    return _write_files(folder / name, schema, batches)[1]
+
+
 def _write_looks(folder: Path, settings: Settings, person: Person) -> Told:
     """Write when somebody was looked at in the Business, as what, and what was done."""
     entries = read_entries(

@@ -20,7 +20,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse.files import replace_atomically
 from pipeline.warehouse.lock import write_lock
 
-KINDS = ("access", "correction", "erasure")
+KINDS = ("access", "correction", "erasure", "lawful")
 DONE, REFUSED = "done", "refused"
 _LOCK_TIMEOUT_S = 60.0
 _LONGEST = 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipeline.places import check_places
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.tombstones import MARK, check_mark
@@ -41,7 +42,9 @@ def open_run(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S, is_erasing: 
     Raises:
         LockTimeoutError: another run held the warehouse for longer than `timeout_s`.
         ErasedError: the warehouse did not go through an erasure, or the ledger of erasures is not the one it knows.
+        PlaceError: a place lies where data may not be.
     """
+    check_places(settings)
     pa.set_memory_pool(pa.system_memory_pool())
     settings.warehouse.mkdir(parents=True, exist_ok=True)
     with write_lock(settings.warehouse, timeout_s):
@@ -107,10 +110,19 @@ class Run:
         """Make files the only live ones of their days (None: of the table), in one transaction; none empties a day."""
         self._tables[table].commit(files, list(files))
 
-    def connect(self, first: date | None = None, last: date | None = None) -> duckdb.DuckDBPyConnection:
-        """Open DuckDB with every table as a view in this run's own state; tables by day have a range of days only."""
+    def connect(
+        self, first: date | None = None, last: date | None = None, tables: Collection[str] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        """Open DuckDB with tables as views in this run's own state.
+
+        Args:
+            first: the first day of tables by day that they have.
+            last: the last day.
+            tables: which; all where None. To name those that are asked is much quicker: each view opens a file.
+        """
         connection = open_connection(self.settings)
-        create_views(connection, {name: _flat(files.files(first, last)) for name, files in self._tables.items()})
+        named = TABLES if tables is None else tables
+        create_views(connection, {name: _flat(self._tables[name].files(first, last)) for name in named}, named)
         return connection
 
     def stage(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,15 +35,18 @@ def open_connection(settings: Settings) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def create_views(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[Path]]) -> None:
-    """Make every table a view.
+def create_views(
+    connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[Path]], tables: Iterable[str] = TABLES
+) -> None:
+    """Make tables views.
 
     Args:
         connection: where.
         files: live data files by table; a table with none becomes an empty view with its columns and types.
+        tables: which tables; all by default.
     """
-    for table in TABLES.values():
-        connection.execute(_view(table, files.get(table.name, ())))
+    for name in tables:
+        connection.execute(_view(TABLES[name], files.get(name, ())))
 
 
 def _view(table: Table, files: Sequence[Path]) -> str:

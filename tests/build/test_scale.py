@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -44,8 +45,8 @@ def test_a_day_is_built_from_its_neighbours_alone(tmp_path: Path, table: str, mo
     connect = Run.connect
 
     @contextmanager
-    def noting(run: Run, *days: date) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connect(run, *days) as connection:
+    def noting(run: Run, *asked: Any) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connect(run, *asked) as connection:
             connection.execute("call enable_logging('FileSystem')")
             yield connection
             rows = connection.execute("select distinct path from duckdb_logs_parsed('FileSystem')").fetchall()

@@ -226,7 +226,7 @@ def kill(config: Path, after_s: float) -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_the_next_one_is_whole(house: House, tmp_path: Path, kills: int) -> None:
     config = tmp_path / "trail.toml"
     config.write_text('landing = "landing"\nwarehouse = "warehouse"\nbackup = "backup"\n', encoding="utf-8")

@@ -1,0 +1,247 @@
+"""Copies for processors: a few columns of a table under ids that mean nothing elsewhere; and their recall.
+
+Each recipient gets ids hashed under a key of its own, so that two cannot put their copies together, and what a later
+erasure must reach with each is known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.audit import AccessLog, Subject, View, access_key
+from pipeline.audit.keys import keyed
+from pipeline.dictionaries import codes_and_values, from_codes
+from pipeline.privacy.export import check_folder
+from pipeline.schemas import TABLES
+from pipeline.settings import Settings
+from pipeline.warehouse import connect
+from pipeline.warehouse.files import replace_atomically, sync
+
+# Ids: hashed for the recipient.
+HASHED = frozenset({"user_id", "visitor_id", "visit_id", "request_id", "actor"})
+# Words of our own or of a list: of texts no other column is given to a processor, lest one holds what somebody wrote.
+SHARED = frozenset(
+    {
+        *("business_id", "source", "kind", "method", "protocol", "route", "from_route", "to_route", "next_route"),
+        *("feature", "funnel", "measure", "scope", "unit", "per", "event", "next_event", "channel", "linked_by"),
+        *(
+            "browser",
+            "browser_version",
+            "os",
+            "os_version",
+            "device",
+            "device_type",
+            "bot_signals",
+            "country",
+            "region",
+        ),
+        *("referrer_medium", "referrer_name", "length_basis", "role", "enrichment_version", "identifier_kind"),
+    }
+)
+_NUMBERS_KEPT_BACK = frozenset({"date_of_birth", "line_hash", "line_offset"})
+_NAME = re.compile(r"[\w.-]{1,60}")
+_ROLE = "command line"
+
+
+class ShareError(ValueError):
+    """A copy cannot be made as it was asked for; the message names the column or the place."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """A copy that was handed to a processor.
+
+    Attributes:
+        number: its number, from 1.
+        recipient: who got it.
+        table: of which table.
+        columns: which of its columns.
+        businesses: ids of the Businesses whose rows it has; of all where None.
+        rows: how many.
+        made_at: when, in ISO 8601.
+        made_by: who made it.
+        file: the name of the file that was written.
+        recall: by number of an erasure, the hashed ids whose rows the recipient must remove.
+    """
+
+    number: int
+    recipient: str
+    table: str
+    columns: Sequence[str]
+    businesses: Sequence[str] | None
+    rows: int
+    made_at: str
+    made_by: str
+    file: str
+    recall: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def share(
+    settings: Settings,
+    recipient: str,
+    table: str,
+    columns: Sequence[str],
+    businesses: Sequence[str] | None,
+    folder: Path,
+    made_by: str,
+) -> Share:
+    """Write a copy for a processor, and write down what went where.
+
+    Args:
+        settings: where the tables and the record are, and the key.
+        recipient: who gets it: letters, digits, dots and dashes.
+        table: which table.
+        columns: which of its columns; ids are hashed for the recipient, what people wrote or are called is refused.
+        businesses: whose rows; of all Businesses where None.
+        folder: where to; it is made, or empty.
+        made_by: who makes it.
+
+    Returns:
+        What was written down.
+
+    Raises:
+        ShareError: a column is not there or is kept back, or the table tells of no Business.
+        ExportError: the folder cannot be used.
+        AccessLogError: it cannot be noted; then nothing is written.
+    """
+    _check(recipient, table, columns, businesses)
+    check_folder(folder)
+    shares = all_shares(settings)
+    number = max((one.number for one in shares), default=0) + 1
+    log = AccessLog(settings.access_log, access_key(settings.secret))
+    concerned = [Subject(None, tuple(businesses))] if businesses else []
+    log.append(View(made_by, _ROLE, "export", f"share {number}", concerned))
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    path = folder / f"{table}.parquet"
+    with connect(settings) as connection:
+        rows = _write(connection, settings, recipient, table, columns, businesses, path)
+    now = datetime.now(UTC).isoformat()
+    said = Share(number, recipient, table, list(columns), businesses, rows, now, made_by, path.name)
+    _put(settings, said)
+    return said
+
+
+def _check(recipient: str, table: str, columns: Sequence[str], businesses: Sequence[str] | None) -> None:
+    if not _NAME.fullmatch(recipient):
+        raise ShareError(f"{recipient!r} names no recipient; letters, digits, dots and dashes do")
+    if table not in TABLES:
+        raise ShareError(f"there is no table {table!r}; there are {', '.join(TABLES)}")
+    known = TABLES[table].schema.names
+    for column in columns:
+        if column not in known:
+            raise ShareError(f"{table} has no column {column!r}; it has {', '.join(known)}")
+        if not is_shared(table, column):
+            raise ShareError(
+                f"{table}.{column} is not shared: it may hold what people wrote, are called, or where they were"
+            )
+    if businesses is not None and "business_id" not in known:
+        raise ShareError(f"{table} does not tell of which Business its rows are; leave --businesses out")
+
+
+def is_shared(table: str, column: str) -> bool:
+    """Whether a column of a table may be given to a processor, as it is or hashed."""
+    kind = TABLES[table].file_schema.field(column).type
+    is_text = pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_nested(kind)
+    return column in HASHED or (column in SHARED if is_text else column not in _NUMBERS_KEPT_BACK)
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    recipient: str,
+    table: str,
+    columns: Sequence[str],
+    businesses: Sequence[str] | None,
+    path: Path,
+) -> int:
+    named = ", ".join(f'"{column}"' for column in columns)
+    query = f"select {named} from {table}"  # noqa: S608 names are checked
+    if businesses is not None:
+        query += " where business_id in (select unnest($businesses::varchar[]))"
+    asked = {"businesses": list(businesses)} if businesses is not None else {}
+    writer: pq.ParquetWriter | None = None
+    rows = 0
+    reader = connection.sql(f"{query} order by all", params=asked).to_arrow_reader(100_000)
+    for batch in reader:
+        part = _hashed(pa.Table.from_batches([batch]), settings, recipient)
+        writer = writer or pq.ParquetWriter(path, part.schema, compression="zstd")
+        writer.write_table(part)
+        rows += part.num_rows
+    if writer is None:
+        raise ShareError(f"{table} has no such rows")
+    writer.close()
+    path.chmod(0o600)
+    sync(path)
+    return rows
+
+
+def _hashed(rows: pa.Table, settings: Settings, recipient: str) -> pa.Table:
+    for column in HASHED & set(rows.schema.names):
+        codes, values = codes_and_values(rows[column])
+        names = pa.array([pseudonym(settings, recipient, column, value) for value in values.to_pylist()], pa.string())
+        plain = from_codes(codes, names).cast(pa.string())
+        rows = rows.set_column(rows.schema.names.index(column), column, plain)
+    return rows
+
+
+def pseudonym(settings: Settings, recipient: str, column: str, value: str) -> str:
+    """What stands for an id in a recipient's copies.
+
+    Args:
+        settings: whose `secret` is the key.
+        recipient: who gets the copies.
+        column: of `HASHED`.
+        value: the id.
+    """
+    return keyed(access_key(settings.secret), f"share {recipient} {column}", value.encode("utf-8", "surrogatepass"))[
+        :32
+    ]
+
+
+def all_shares(settings: Settings) -> list[Share]:
+    """Read what was shared, in the order in which it was."""
+    return [
+        Share(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(_folder(settings).glob("[0-9]*.json"))
+    ]
+
+
+def to_recall(settings: Settings, users: Sequence[str]) -> dict[int, list[str]]:
+    """The hashed ids of some users in each copy that was shared and has ids of users.
+
+    Args:
+        settings: the key, and where the record is.
+        users: ids of users who are erased.
+    """
+    return {
+        one.number: [pseudonym(settings, one.recipient, "user_id", user) for user in users]
+        for one in all_shares(settings)
+        if "user_id" in one.columns and users
+    }
+
+
+def note_recall(settings: Settings, erasure: int, recalled: Mapping[str, Sequence[str]]) -> None:
+    """Write down what an erasure must reach with those who have copies; doing it again changes nothing."""
+    for one in all_shares(settings):
+        if ids := recalled.get(str(one.number)):
+            recall = {**one.recall, str(erasure): list(ids)}
+            _put(settings, Share(**{**asdict(one), "recall": recall}))
+
+
+def _put(settings: Settings, said: Share) -> None:
+    folder = _folder(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_atomically(folder / f"{said.number:06}.json", f"{json.dumps(asdict(said), indent=2)}\n")
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.privacy / "shares"
