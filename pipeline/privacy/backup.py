@@ -76,9 +76,7 @@ class Repository:
 
     def make(self) -> None:
         """Make the repository where there is none; take away locks of processes that were killed."""
-        if self.exists:
-            self._run("unlock", "--quiet")
-        else:
+        if self._run("unlock", "--quiet", may_fail=True).returncode != 0:
             self._run("init")
 
     @property
@@ -94,7 +92,7 @@ class Repository:
         ]
         return sorted(found, key=lambda one: one.at)
 
-    def add(self, kind: str, folder: Path, files: Sequence[Path], at: datetime) -> int:
+    def add(self, kind: str, folder: Path, files: Sequence[Path], at: datetime, before: Snapshot | None) -> int:
         """Back up files of a folder; return how many bytes that added.
 
         Args:
@@ -102,9 +100,9 @@ class Repository:
             folder: as which the files are relative.
             files: below it.
             at: when.
+            before: the last snapshot of the kind: files that are in it are not read again.
         """
-        before = [one.id for one in self.snapshots() if one.kind == kind]
-        parent = ["--parent", before[-1]] if before else []
+        parent = ["--parent", before.id] if before else []
         listed = "\0".join(path.relative_to(folder).as_posix() for path in files) + "\0"
         when = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         done = self._run(
@@ -117,10 +115,11 @@ class Repository:
         return int(summary["data_added"])
 
     def forget(self, snapshots: Sequence[Snapshot]) -> None:
-        """Remove snapshots, and every byte that no other one holds."""
+        """Remove snapshots, and every byte that no other one holds: also what a killed process left so."""
         if snapshots:
-            self._run("forget", "--quiet", *(one.id for one in snapshots))
-        self._run("prune", "--quiet", "--max-unused", "0")
+            self._run("forget", "--quiet", "--prune", "--max-unused", "0", *(one.id for one in snapshots))
+        else:
+            self._run("prune", "--quiet", "--max-unused", "0")
 
     def check(self, with_data: bool = False) -> None:
         """Check that the repository is whole: its structure, on demand every byte of it.
@@ -163,7 +162,7 @@ def _place(backup: Path | str) -> str:
 
 
 def back_up(settings: Settings, now: datetime | None = None, progress: Progress | None = None) -> dict[str, Any]:
-    """Back up the published state, the record, the hashes of what was erased and the log of who looked; then expire.
+    """Remove what is too old; back up the published state, the record, what was erased and the log of who looked.
 
     Args:
         settings: what to back up, and where to.
@@ -181,31 +180,36 @@ def back_up(settings: Settings, now: datetime | None = None, progress: Progress 
     at = now or datetime.now(UTC)
     repository = Repository(settings)
     repository.make()
-    done: dict[str, Any] = {"at": at.isoformat()}
+    # First, so that what is too old goes also where a backup cannot be made.
+    known, expired = _expire(repository, settings, repository.snapshots(), at)
+    done: dict[str, Any] = {"at": at.isoformat(), "expired": expired}
     with write_lock(settings.warehouse, _LOCK_TIMEOUT_S):
         for kind, folder, files in _sets(settings):
             if files:
-                added = repository.add(kind, folder, files, at)
+                added = repository.add(kind, folder, files, at, _last(known, kind))
                 size = sum(path.stat().st_size for path in files)
                 done[kind] = {"files": len(files), "bytes": size, "added": added}
                 tell(f"{kind}: {len(files):,} files, {size / 1e6:,.1f} MB, of which {added / 1e6:,.1f} MB are new")
-    done["expired"] = expire(settings, at)
     repository.check()
     return done
 
 
-def expire(settings: Settings, now: datetime | None = None) -> int:
-    """Remove snapshots that are too old, by the clock and not by how many there are; return how many.
+def _last(snapshots: Sequence[Snapshot], kind: str) -> Snapshot | None:
+    return next((one for one in reversed(snapshots) if one.kind == kind), None)
+
+
+def _expire(
+    repository: Repository, settings: Settings, known: Sequence[Snapshot], now: datetime
+) -> tuple[list[Snapshot], int]:
+    """Remove snapshots that are too old, by the clock and not by how many there are; return the others, and how many.
 
     The last one of the hashes of what was erased stays however old: it holds nothing of anybody.
     """
-    repository = Repository(settings)
-    oldest = (now or datetime.now(UTC)) - timedelta(days=settings.backup_days - 1)
-    snapshots = repository.snapshots()
-    last_erased = next((one.id for one in reversed(snapshots) if one.kind == ERASED), None)
-    gone = [one for one in snapshots if one.at <= oldest and one.id != last_erased]
+    oldest = now - timedelta(days=settings.backup_days - 1)
+    last_hashes = _last(known, ERASED)
+    gone = [one for one in known if one.at <= oldest and one != last_hashes]
     repository.forget(gone)
-    return len(gone)
+    return [one for one in known if one not in gone], len(gone)
 
 
 def _sets(settings: Settings) -> list[tuple[str, Path, list[Path]]]:
@@ -264,7 +268,7 @@ def restore(settings: Settings, at: date | None = None, progress: Progress | Non
     snapshots = repository.snapshots()
     wanted = _newest(snapshots, WAREHOUSE, at)
     for kind, folder, without in _beside(settings):
-        last = next((one for one in reversed(snapshots) if one.kind == kind), None)
+        last = _last(snapshots, kind)
         if last is not None and not _files(folder, without):
             repository.restore(last, folder)
             tell(f"{kind}: restored as of {last.at:%Y-%m-%d %H:%M} UTC")

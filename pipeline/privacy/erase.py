@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from pipeline.ingest.written import rejected_line
 from pipeline.privacy.erasures import Erasure, Erasures
 from pipeline.privacy.holds import all_holds, lift
 from pipeline.privacy.landing import overwrite
-from pipeline.privacy.prove import RECORD, Searched, search
+from pipeline.privacy.prove import LOOKS, RECORD, Searched, search
 from pipeline.privacy.record import DONE, Record
 from pipeline.privacy.share import note_recall, to_recall
 from pipeline.privacy.subjects import Reach, Subject
@@ -94,6 +94,8 @@ def resume(settings: Settings, progress: Progress | None = None) -> dict[str, An
         ErasureError: something is left.
     """
     erasures = Erasures(settings)
+    if erasures.under_way() is None:
+        return None
     with erasures.locked():
         under_way = erasures.under_way()
         return _go_on(settings, erasures, under_way, progress) if under_way else None
@@ -110,9 +112,9 @@ def _go_on(settings: Settings, erasures: Erasures, erasure: Erasure, progress: P
     working = erasures.working_folder(erasure)
     open_requests = {path for path in _records(settings) if _is_open(path.read_bytes())}
     searched = search(settings, words, {working, *open_requests}, progress=tell)
-    left = _places(searched) + [
-        f"table {name}: {count:,} rows" for name, count in _rows_left(settings, erasure).items()
-    ]
+    left = _places(one for one in searched if one.store != LOOKS)
+    left += [f"{LOOKS}: reason of entry {seq}" for seq in _reasons(settings, erasure, words)]
+    left += [f"table {name}: {count:,} rows" for name, count in _rows_left(settings, erasure).items()]
     if left:
         raise ErasureError(f"erasure {erasure.number} left something: {'; '.join(left[:10])}")
     note_recall(settings, erasure.number, erasure.recalled)
@@ -126,13 +128,13 @@ def _go_on(settings: Settings, erasures: Erasures, erasure: Erasure, progress: P
     return certificate
 
 
-def _places(searched: Sequence[Searched]) -> list[str]:
+def _places(searched: Iterable[Searched]) -> list[str]:
     return [f"{one.store}: {place}" for one in searched for place in one.found]
 
 
 def _take_out(settings: Settings, erasures: Erasures, erasure: Erasure, tell: Progress) -> Erasure:
     """Take everything out of the warehouse in one run, which readers see all at once or not at all."""
-    with open_run(settings, is_erasing=True) as run:
+    with open_run(settings) as run:
         mark = run.facts.get(MARK) or {"number": 0}
         if mark["number"] < erasure.number:
             erasure = _taken_out(run, settings, erasures, erasure, tell)
@@ -165,21 +167,25 @@ def _taken_out(run: Run, settings: Settings, erasures: Erasures, erasure: Erasur
 
 def _forget_elsewhere(settings: Settings, erasure: Erasure, words: Words) -> None:
     """Take out what is in no table: reasons in the log of who looked, texts of requests, pages, the cache."""
+    if seqs := _reasons(settings, erasure, words):
+        AccessLog(settings.access_log, access_key(settings.secret)).erase_why(seqs, _ACTOR, _ROLE, _REASON)
+    for hold in all_holds(settings):
+        if user_hash(access_key(settings.secret), hold.user) in erasure.looks:
+            lift(settings, hold)
+    shutil.rmtree(settings.warehouse / "_cache", ignore_errors=True)
+    for page in settings.reports_folder.glob("week-*.html") if erasure.done else ():
+        page.unlink()
+
+
+def _reasons(settings: Settings, erasure: Erasure, words: Words) -> list[int]:
+    """The entries of the log of who looked whose reasons are about whom was erased, or name them."""
     looks = set(erasure.looks)
-    seqs = [
+    return [
         entry.seq
         for entry in read_entries(settings.access_log)
         if entry.why is not None
         and (words.are_in(entry.why.encode()) or any(one.user in looks for one in entry.subjects))
     ]
-    if seqs:
-        AccessLog(settings.access_log, access_key(settings.secret)).erase_why(seqs, _ACTOR, _ROLE, _REASON)
-    for hold in all_holds(settings):
-        if user_hash(access_key(settings.secret), hold.user) in looks:
-            lift(settings, hold)
-    shutil.rmtree(settings.warehouse / "_cache", ignore_errors=True)
-    for page in settings.reports_folder.glob("week-*.html") if erasure.done else ():
-        page.unlink()
 
 
 def _close(settings: Settings, erasure: Erasure) -> None:
@@ -255,4 +261,6 @@ def _certificate(settings: Settings, erasure: Erasure, searched: Sequence[Search
         "copies_to_recall": sorted(map(int, erasure.recalled)),
         "words_looked_for": len(erasure.words or ()),
         "searched": [asdict(one) for one in searched],
+        # Whoever looked at somebody is named in the log's chain, as staff; an erased user who is staff stays there.
+        "kept_in_log_of_who_looked": any(one.found for one in searched if one.store == LOOKS),
     }

@@ -18,7 +18,7 @@ from pipeline.ingest.pieces import Damaged, find_compression, read_pieces
 from pipeline.privacy.words import Words
 from pipeline.settings import Settings
 
-RECORD = "record of requests"
+RECORD, LOOKS = "record of requests", "log of who looked"
 _PIECE = 8 << 20
 _PARQUET = b"PAR1"
 _FOOTER_END = 8  # its length, and the mark again
@@ -46,7 +46,7 @@ def stores(settings: Settings) -> dict[str, Path]:
     named = {
         "warehouse": settings.warehouse,
         "reports": settings.reports_folder,
-        "log of who looked": settings.access_log,
+        LOOKS: settings.access_log,
         RECORD: settings.privacy,
     }
     if settings.landing_is_ours and isinstance(settings.landing, Path):

@@ -159,6 +159,13 @@ def test_reasons_in_the_log_of_who_looked_go(house: House) -> None:
     assert [one.why for one in read_entries(house.settings.access_log)][:3] == [None, None, "ticket 9"]
 
 
+def test_whoever_looked_stays_named_as_such_and_the_certificate_says_so(house: House) -> None:
+    log = AccessLog(house.settings.access_log, access_key(house.settings.secret))
+    log.append(View("ann@example.com", "support", "user", subjects=[Subject("u3", ("b1",))], why="ticket 9"))
+    assert erase_one(house, "user", "u1")["kept_in_log_of_who_looked"] is True
+    assert erase_one(house, "user", "u3")["kept_in_log_of_who_looked"] is False
+
+
 def test_where_something_is_left_it_says_where_and_is_not_done(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     reports = house.settings.reports_folder
     reports.mkdir(parents=True)
