@@ -6,7 +6,7 @@ export DAGSTER_HOME ?= $(CURDIR)
 export DAGSTER_DISABLE_TELEMETRY := yes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all check bench bench-visits bench-support bench-product quality lock clean
+.PHONY: help demo dev test test-all check bench bench-erase bench-visits bench-support bench-product quality lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ bench-visits: .venv ## Measure acts a second to visits beside pandas
 
 bench: .venv ## Measure lines a second beside GoAccess on the same file
 	$(BIN)/python -m tests.benchmarks.lines_to_requests
+
+bench-erase: .venv ## Measure what erasing one user costs, and a thousand, beside building everything anew
+	$(BIN)/python -m tests.benchmarks.erasures
 
 lock: ## Write requirements.txt anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

@@ -90,7 +90,7 @@ def child(arguments: list[str]) -> None:
             run.publish()
     else:
         with connect(settings) as connection:
-            query = "select user_id from user_businesses group by 1 order by md5(user_id) limit $count"
+            query = "select user_id from user_days group by 1 order by md5(user_id) limit $count"
             found = connection.execute(query, {"count": count}).fetchall()
         began = time.monotonic()
         certificate = erase(settings, [subject_of("user", user, None, datetime.now(UTC)) for (user,) in found])
@@ -107,7 +107,7 @@ def child(arguments: list[str]) -> None:
 def measured(folder: Path, what: str, count: int = 0) -> str:
     """Do one thing in a process of its own."""
     command = [sys.executable, "-c", _SELF, str(folder), what, str(count)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def main() -> None:
