@@ -194,6 +194,18 @@ def back_up(settings: Settings, now: datetime | None = None, progress: Progress 
     return done
 
 
+def back_up_erased(settings: Settings) -> None:
+    """Back up the hashes of what was erased by themselves: a machine lost before the next backup must not lose them.
+
+    Raises:
+        BackupError: it cannot be made.
+    """
+    repository = Repository(settings)
+    repository.make()
+    folder = erased_folder(settings)
+    repository.add(ERASED, folder, _files(folder), datetime.now(UTC), None)
+
+
 def _last(snapshots: Sequence[Snapshot], kind: str) -> Snapshot | None:
     return next((one for one in reversed(snapshots) if one.kind == kind), None)
 

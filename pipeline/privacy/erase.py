@@ -18,6 +18,7 @@ import duckdb
 
 from pipeline.audit import AccessLog, access_key, read_entries, user_hash
 from pipeline.ingest.written import rejected_line
+from pipeline.privacy.backup import back_up_erased
 from pipeline.privacy.erasures import Erasure, Erasures
 from pipeline.privacy.holds import all_holds, lift
 from pipeline.privacy.landing import overwrite
@@ -124,6 +125,8 @@ def _go_on(settings: Settings, erasures: Erasures, erasure: Erasure, progress: P
     if left := _places(search(settings, words, {working, *still_open}, only=RECORD)):
         raise ErasureError(f"erasure {erasure.number} left something: {'; '.join(left[:10])}")
     erasures.finish(erasure, certificate)
+    if settings.backup is not None:
+        back_up_erased(settings)
     tell(f"erasure {erasure.number}: nothing is left")
     return certificate
 
