@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.checks import CHECKS
 from assets.derived import BY_DAY_ASSETS, WHOLE_ASSETS
-from assets.erasures import backups, erasures, newest_backup_restores
+from assets.end_of_day import backups, erasures, newest_backup_restores
 from assets.jobs import (
     daily_job,
     end_job,

@@ -48,6 +48,11 @@ class Barrier:
         self._left = read_tombstones(settings)
         self._untils: dict[tuple[str, ...], int] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever erased."""
+        return not self._left
+
     def has(self, kind: str) -> bool:
         """Whether anything of a kind was erased."""
         return bool(self._left.values.get(kind))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from operator import attrgetter
@@ -99,6 +99,11 @@ class Ledger:
     def __len__(self) -> int:
         """How many files."""
         return len(self._entries)
+
+    @property
+    def ids(self) -> Set[str]:
+        """The file_id of every entry."""
+        return self._entries.keys()
 
     def get(self, file_id: str) -> LedgerEntry | None:
         """Return the entry of a file."""

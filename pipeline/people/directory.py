@@ -75,6 +75,8 @@ def without_erased(tables: dict[str, pa.Table], barrier: Barrier, today: date) -
         The same without erased users, but for one whose account was made since or who is no child any more; without
         their memberships and those that were erased by themselves; and without erased Businesses and theirs.
     """
+    if barrier.is_empty:
+        return tables
     users, memberships, businesses = (tables[name] for name in _NAMES)
     told = zip(*(users[name].to_pylist() for name in ("user_id", "created_at", "date_of_birth")), strict=True)
     gone = {

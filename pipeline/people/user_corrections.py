@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.schemas import TABLES
 
@@ -60,20 +61,21 @@ def corrected(users: pa.Table, corrections: Sequence[UserCorrection]) -> pa.Tabl
     Returns:
         The same rows, with what is right.
     """
-    if not corrections:
-        return users
-    wrong = {(one.user_id, one.field): one for one in corrections}
-    rows = users.to_pylist()
-    for row in rows:
-        for field in FIELDS:
-            said = wrong.get((row["user_id"], field))
-            if said is not None and as_text(row[field]) == said.was:
-                row[field] = _value(field, said.value)
-    return pa.Table.from_pylist(rows, schema=users.schema)
+    for said in corrections:
+        place = pc.index(users["user_id"], said.user_id).as_py()
+        column = users[said.field]
+        if place >= 0 and as_text(column[place].as_py()) == said.was:
+            right = pa.chunked_array([pa.array([_value(said.field, said.value)], column.type)])
+            chunks = [*column.slice(0, place).chunks, *right.chunks, *column.slice(place + 1).chunks]
+            number = users.schema.names.index(said.field)
+            users = users.set_column(number, users.schema.field(number), pa.chunked_array(chunks, column.type))
+    return users
 
 
 def without_wrong(former_names: pa.Table, corrections: Sequence[UserCorrection]) -> pa.Table:
     """Leave out of former names and emails what was never right."""
+    if not corrections:
+        return former_names
     wrong = {(one.user_id, one.field, one.was) for one in corrections}
     rows = (row for row in former_names.to_pylist() if (row["user_id"], row["field"], row["value"]) not in wrong)
     return pa.Table.from_pylist(list(rows), schema=former_names.schema)

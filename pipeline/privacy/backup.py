@@ -11,7 +11,8 @@ import os
 import shutil
 import subprocess
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -74,10 +75,18 @@ class Repository:
         self._settings = settings
         self._place = _place(settings.backup)
 
-    def make(self) -> None:
-        """Make the repository where there is none; take away locks of processes that were killed."""
-        if self._run("unlock", "--quiet", may_fail=True).returncode != 0:
-            self._run("init")
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Let one process of this machine write at a time, to a repository that is made where there is none.
+
+        So restic's own locks are those of processes that were killed, some of which it would take for alive.
+        """
+        folder = self._settings.privacy / "backups"
+        folder.mkdir(parents=True, exist_ok=True)
+        with write_lock(folder, _LOCK_TIMEOUT_S):
+            if self._run("unlock", "--quiet", "--remove-all", may_fail=True).returncode != 0:
+                self._run("init")
+            yield
 
     @property
     def exists(self) -> bool:
@@ -179,7 +188,11 @@ def back_up(settings: Settings, now: datetime | None = None, progress: Progress 
     tell = progress or (lambda _: None)
     at = now or datetime.now(UTC)
     repository = Repository(settings)
-    repository.make()
+    with repository.writing():
+        return _backed_up(repository, settings, at, tell)
+
+
+def _backed_up(repository: Repository, settings: Settings, at: datetime, tell: Progress) -> dict[str, Any]:
     # First, so that what is too old goes also where a backup cannot be made.
     known, expired = _expire(repository, settings, repository.snapshots(), at)
     done: dict[str, Any] = {"at": at.isoformat(), "expired": expired}
@@ -201,9 +214,9 @@ def back_up_erased(settings: Settings) -> None:
         BackupError: it cannot be made.
     """
     repository = Repository(settings)
-    repository.make()
     folder = erased_folder(settings)
-    repository.add(ERASED, folder, _files(folder), datetime.now(UTC), None)
+    with repository.writing():
+        repository.add(ERASED, folder, _files(folder), datetime.now(UTC), None)
 
 
 def _last(snapshots: Sequence[Snapshot], kind: str) -> Snapshot | None:

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -32,7 +31,6 @@ from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.tombstones import MARK, Erased
 from pipeline.warehouse import Run, connect, open_run
-from pipeline.warehouse.files import replace_atomically
 from pipeline.warehouse.sweep import sweep_locked
 
 _ACTOR, _ROLE = "erasure", "privacy"
@@ -111,8 +109,8 @@ def _go_on(settings: Settings, erasures: Erasures, erasure: Erasure, progress: P
         tell(f"{one.path}: overwritten in the landing folder")
     _forget_elsewhere(settings, erasure, words)
     working = erasures.working_folder(erasure)
-    open_requests = {path for path in _records(settings) if _is_open(path.read_bytes())}
-    searched = search(settings, words, {working, *open_requests}, progress=tell)
+    record = Record(settings)
+    searched = search(settings, words, {working, *record.open_files()}, progress=tell)
     left = _places(one for one in searched if one.store != LOOKS)
     left += [f"{LOOKS}: reason of entry {seq}" for seq in _reasons(settings, erasure, words)]
     left += [f"table {name}: {count:,} rows" for name, count in _rows_left(settings, erasure).items()]
@@ -121,8 +119,7 @@ def _go_on(settings: Settings, erasures: Erasures, erasure: Erasure, progress: P
     note_recall(settings, erasure.number, erasure.recalled)
     certificate = _certificate(settings, erasure, searched)
     _close(settings, erasure)
-    still_open = {path for path in _records(settings) if _is_open(path.read_bytes())}
-    if left := _places(search(settings, words, {working, *still_open}, only=RECORD)):
+    if left := _places(search(settings, words, {working, *record.open_files()}, only=RECORD)):
         raise ErasureError(f"erasure {erasure.number} left something: {'; '.join(left[:10])}")
     erasures.finish(erasure, certificate)
     if settings.backup is not None:
@@ -159,7 +156,7 @@ def _taken_out(run: Run, settings: Settings, erasures: Erasures, erasure: Erasur
         landing=taken.landing,
         offsets=taken.offsets,
         landing_left=taken.landing_left,
-        recalled={str(number): ids for number, ids in to_recall(settings, taken.users).items()},
+        recalled={str(number): ids for number, ids in to_recall(settings, taken.people).items()},
         done=taken.done,
         kept=taken.kept,
     )
@@ -198,19 +195,7 @@ def _close(settings: Settings, erasure: Erasure) -> None:
     for number in erasure.requests:
         if record.read(number).is_open:
             record.close(number, DONE, f"erasure {erasure.number}", rows)
-    words = Words(erasure.words or ())
-    for path in _records(settings):
-        text = path.read_bytes()
-        if words.are_in(text) and not _is_open(text):
-            replace_atomically(path, words.masked(text).decode("utf-8"))
-
-
-def _records(settings: Settings) -> list[Path]:
-    return sorted((settings.privacy / "requests").glob("*.json"))
-
-
-def _is_open(text: bytes) -> bool:
-    return b'"outcome": null' in text
+    record.mask_closed(Words(erasure.words or ()).masked)
 
 
 def _rows_left(settings: Settings, erasure: Erasure) -> dict[str, int]:

@@ -6,12 +6,16 @@ A hold names the user as long as it lasts; once it is over it holds nothing back
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
 from pipeline.settings import Settings
 from pipeline.warehouse.files import replace_atomically
+from pipeline.warehouse.lock import write_lock
+
+_LOCK_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,11 @@ def add_hold(settings: Settings, user: str, business: str | None, reason: str, u
     """
     folder = _folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
-    number = max((int(path.stem) for path in folder.glob("[0-9]*.json")), default=0) + 1
-    hold = Hold(number, user, business, reason, until, noted_by)
-    replace_atomically(folder / f"{number:06}.json", json.dumps(asdict(hold) | {"until": until.isoformat()}, indent=2))
+    with write_lock(folder, _LOCK_TIMEOUT_S):
+        number = max((int(path.stem) for path in folder.glob("[0-9]*.json")), default=0) + 1
+        hold = Hold(number, user, business, reason, until, noted_by)
+        text = json.dumps(asdict(hold) | {"until": until.isoformat()}, indent=2)
+        replace_atomically(folder / f"{number:06}.json", text)
     return hold
 
 
@@ -64,9 +70,20 @@ def all_holds(settings: Settings) -> list[Hold]:
     return [Hold(**one | {"until": date.fromisoformat(one["until"])}) for one in told]
 
 
-def held_back(settings: Settings, user: str, business: str | None, today: date) -> Hold | None:
-    """The hold that keeps a user from being erased on a day, the one that lasts longest."""
-    found = [one for one in all_holds(settings) if one.until >= today and one.holds(user, business)]
+def active_holds(settings: Settings, today: date) -> list[Hold]:
+    """The holds that are not over on a day."""
+    return [one for one in all_holds(settings) if one.until >= today]
+
+
+def held_back(holds: Sequence[Hold], users: Collection[str], business: str | None) -> Hold | None:
+    """The hold that keeps one of some users from being erased, the one that lasts longest.
+
+    Args:
+        holds: those that are not over.
+        users: ids of the users whose rows would go.
+        business: where they would, by the Business's id; everywhere where None.
+    """
+    found = [one for one in holds if any(one.holds(user, business) for user in users)]
     return max(found, key=lambda one: one.until, default=None)
 
 

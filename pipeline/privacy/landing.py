@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import pyarrow.parquet as pq
 import zstandard
 
+from pipeline.ingest.landing import KnownFiles
 from pipeline.ingest.ledger import Ledger, LedgerEntry
 from pipeline.ingest.pieces import Damaged, find_compression, read_pieces
 from pipeline.privacy.words import Words
@@ -60,44 +60,39 @@ def plan_landing(run: Run, settings: Settings, ledger: Ledger, offsets: Offsets,
     """
     if not isinstance(settings.landing, Path):
         return []
-    found = []
-    for path in run.files("landing_files").get(None, []):
-        for row in pq.read_table(path, columns=["path", "file_id"], partitioning=None).to_pylist():
-            entry = ledger.get(row["file_id"]) if row["file_id"] else None
-            if entry is not None:
-                found += _planned(settings.landing / row["path"], row["path"], entry, offsets, words)
-    for one in found:
-        entry = ledger.get(one.file_id)
+    planned = [
+        one
+        for path, _, file_id in KnownFiles(run.files("landing_files").get(None, [])).of_files(ledger.ids)
+        if (entry := ledger.get(file_id)) and (one := _planned(settings.landing / path, path, entry, offsets, words))
+    ]
+    # Only now: a file may lie there under two names, and is told by the hash that it has had.
+    for scrubbed, content_hash, head_hash in planned:
+        entry = ledger.get(scrubbed.file_id)
         assert entry is not None
-        _take_hashes(settings.landing / one.path, entry, offsets.get(one.file_id, ()), words)
-    return found
+        entry.content_hash, entry.head_hash = content_hash, head_hash
+    return [scrubbed for scrubbed, _, _ in planned]
 
 
-def _planned(file: Path, path: str, entry: LedgerEntry, offsets: Offsets, words: Words) -> list[Scrubbed]:
+def _planned(
+    file: Path, path: str, entry: LedgerEntry, offsets: Offsets, words: Words
+) -> tuple[Scrubbed, str, str] | None:
+    """Tell whether a file is to be overwritten, and the hashes of its content and its head that it will have then."""
     own = offsets.get(entry.file_id, ())
-    hasher, left, is_changed = hashlib.sha256(), entry.bytes_read, False
+    was, whole, head = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
+    left, left_of_head, is_changed = entry.bytes_read, entry.head_bytes, False
     try:
         for before, after in _overwritten(file, own, words):
-            hasher.update(before[:left])
+            was.update(before[:left])
+            whole.update(after[:left])
+            head.update(after[:left_of_head])
             left -= min(left, len(before))
+            left_of_head -= min(left_of_head, len(before))
             is_changed = is_changed or before != after
     except OSError:
-        return []
-    if left or not is_changed or hasher.hexdigest() != entry.content_hash:
-        return []
-    return [Scrubbed(path, entry.file_id, len(own))]
-
-
-def _take_hashes(file: Path, entry: LedgerEntry, own: Sequence[int], words: Words) -> None:
-    """Give an entry the hashes of its file as it will be, so that it is known again then."""
-    whole, head = hashlib.sha256(), hashlib.sha256()
-    left, left_of_head = entry.bytes_read, entry.head_bytes
-    for _, after in _overwritten(file, own, words):
-        whole.update(after[:left])
-        head.update(after[:left_of_head])
-        left -= min(left, len(after))
-        left_of_head -= min(left_of_head, len(after))
-    entry.content_hash, entry.head_hash = whole.hexdigest(), head.hexdigest()
+        return None
+    if left or not is_changed or was.hexdigest() != entry.content_hash:
+        return None
+    return Scrubbed(path, entry.file_id, len(own)), whole.hexdigest(), head.hexdigest()
 
 
 def overwrite(settings: Settings, one: Scrubbed, offsets: Sequence[int], words: Words) -> None:

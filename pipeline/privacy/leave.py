@@ -12,7 +12,7 @@ from pipeline.audit import Subject
 from pipeline.privacy.access import Asking, note
 from pipeline.privacy.erase import subject_of
 from pipeline.privacy.export import check_folder, write_table
-from pipeline.privacy.person import PersonError
+from pipeline.privacy.person import PersonError, members
 from pipeline.privacy.record import DONE, Record
 from pipeline.privacy.subjects import Reach
 from pipeline.schemas import TABLES
@@ -24,12 +24,6 @@ _OF_LINES = {
     "raw_requests": "(date, file_id, line_offset) in (select (date, file_id, line_offset) from own_lines)",
     "duplicate_lines": "(date, source, line_hash) in (select (date, source, line_hash) from own_lines)",
 }
-_MEMBERS = """
-create table own_members as
-select user_id from user_businesses where business_id = $business
-union
-select user_id from memberships where business_id = $business
-"""
 
 
 def export_business(
@@ -59,7 +53,9 @@ def export_business(
     check_folder(folder)
     with connect(settings) as connection:
         reach = Reach(connection, [subject_of("business", business, None, datetime.now(UTC))])
-        connection.execute(_MEMBERS, {"business": business})
+        connection.execute("create table own_members (user_id varchar)")
+        for user in members(connection, business):
+            connection.execute("insert into own_members values ($user)", {"user": user})
         ((known,),) = connection.execute(_KNOWN, {"business": business}).fetchall()
         if not known:
             raise PersonError(f"there is no Business {business!r}")
@@ -83,7 +79,7 @@ def export_business(
 
 _KNOWN = """
 select exists (from businesses where business_id = $business) or exists (from own_members)
-    or exists (from own_requests) and $business is not null
+    or exists (from own_requests)
 """
 
 

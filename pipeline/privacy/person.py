@@ -48,11 +48,26 @@ def find_person(connection: duckdb.DuckDBPyConnection, business: str, said: str)
         if len(found) > 1:
             raise PersonError(f"{business} has several users who are so called: {', '.join(found)}; name one by id")
         if found:
-            elsewhere = rows(connection, _ELSEWHERE, {"business": business, "user": found[0]})
-            return Person(found[0], business, not elsewhere)
+            return Person(found[0], business, not is_elsewhere(connection, found[0], business))
     raise PersonError(f"{business} has no user of that id, email, identifier or name")
 
 
+def is_elsewhere(connection: duckdb.DuckDBPyConnection, user: str, business: str) -> bool:
+    """Whether a user is known in another Business than one."""
+    return bool(rows(connection, _ELSEWHERE, {"business": business, "user": user}))
+
+
+def members(connection: duckdb.DuckDBPyConnection, business: str) -> list[str]:
+    """The users who are known in a Business."""
+    return [row["user_id"] for row in rows(connection, _MEMBERS, {"business": business})]
+
+
+_MEMBERS = """
+select user_id from user_businesses where business_id = $business
+union
+select user_id from memberships where business_id = $business
+order by all
+"""
 _BUSINESS = """
 select business_id from businesses where business_id = $business
 union

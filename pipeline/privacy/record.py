@@ -200,6 +200,23 @@ class Record:
             self._write(closed)
         return closed
 
+    def mask_closed(self, mask: Callable[[bytes], bytes]) -> None:
+        """Mask words in what closed requests say; open ones name whom they concern until they are closed.
+
+        Args:
+            mask: gives text in which words are masked.
+        """
+        with self._locked():
+            for said in self._all():
+                path = self._path(said.number)
+                text = path.read_bytes()
+                if not said.is_open and mask(text) != text:
+                    replace_atomically(path, mask(text).decode("utf-8"))
+
+    def open_files(self) -> set[Path]:
+        """The files of requests that are still to be done."""
+        return {self._path(said.number) for said in self._all() if said.is_open}
+
     def read(self, number: int) -> Request:
         """Read a request by its number.
 

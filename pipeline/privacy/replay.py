@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from pipeline.ingest.barrier import keyed_lines
 from pipeline.lookup.rows import rows
 from pipeline.privacy.prove import search
-from pipeline.privacy.subjects import Mask, Subject
+from pipeline.privacy.rewrite import Mask
+from pipeline.privacy.subjects import Subject
 from pipeline.privacy.take_out import take_out
 from pipeline.privacy.words import Words
 from pipeline.settings import Settings

@@ -18,90 +18,63 @@ from pipeline.warehouse import Run
 
 Files = Mapping[date | None, Sequence[Path]]
 
-_OWNERS = """
+# Whom identifiers had, as the rules count it, in one of two states; `name` is a name in the directory.
+_STATE = """
+seen_{state} as (
+    select days.*, coalesce(days.user_id, logins.user_id) as known
+    from {state}.identifier_days as days
+    left join logins on logins.login = days.login
+),
+users_{state} as (
+    select identifier_kind, identifier, known
+    from seen_{state}
+    where identifier_kind <> 'login' and known is not null
+    union
+    select identifier_kind, identifier, user_id
+    from seen_{state}
+    where identifier_kind = 'login' and user_id is not null
+    union
+    select 'name', lower(user_id), user_id from {state}.users
+    union
+    select 'name', lower(email), user_id from {state}.users where email is not null
+),
+owners_{state} as (
+    select 'visitor' as identifier_kind, identifier, known
+    from seen_{state}
+    where identifier_kind = 'visitor' and known is not null
+    union
+    select 'visitor', identifier, user_id
+    from {state}.link_corrections
+    where identifier_kind = 'visitor' and verdict = 'add'
+    union
+    select 'visitor', seen.identifier, said.user_id
+    from seen_{state} as seen
+    inner join {state}.link_corrections as said
+        on said.identifier_kind = 'login' and said.verdict = 'add' and said.identifier = seen.login
+    where seen.identifier_kind = 'visitor'
+),"""
+_OWNERS = f"""
 with logins as (
     select identifier as login, min(user_id) as user_id
     from before.identifier_links
     where identifier_kind = 'login' and method = 'identifier'
     group by identifier
 ),
-seen_before as (
-    select days.*, coalesce(days.user_id, logins.user_id) as known
-    from before.identifier_days as days
-    left join logins on logins.login = days.login
-),
-seen_after as (
-    select days.*, coalesce(days.user_id, logins.user_id) as known
-    from main.identifier_days as days
-    left join logins on logins.login = days.login
-),
+{_STATE.format(state="before")}
+{_STATE.format(state="main")}
 staying as (
-    select distinct identifier_kind, identifier from main.identifier_days
+    select identifier_kind, identifier from main.identifier_days
     union
-    select 'name', lower(user_id) from main.users
-    union
-    select 'name', lower(email) from main.users where email is not null
-),
-users_lost as (
-    (
-        select distinct identifier_kind, identifier, known from seen_before
-        where identifier_kind <> 'login' and known is not null
-        except
-        select identifier_kind, identifier, known from seen_after
-    )
-    union all
-    (
-        select distinct identifier_kind, identifier, user_id from seen_before
-        where identifier_kind = 'login' and user_id is not null
-        except
-        select identifier_kind, identifier, user_id from seen_after
-    )
-    union all
-    (
-        (
-            select 'name', lower(user_id), user_id from before.users
-            union
-            select 'name', lower(email), user_id from before.users where email is not null
-        )
-        except
-        (
-            select 'name', lower(user_id), user_id from main.users
-            union
-            select 'name', lower(email), user_id from main.users where email is not null
-        )
-    )
-),
-owners_before as (
-    select identifier, known from seen_before where identifier_kind = 'visitor' and known is not null
-    union
-    select identifier, user_id from before.link_corrections where identifier_kind = 'visitor' and verdict = 'add'
-    union
-    select days.identifier, said.user_id
-    from before.identifier_days as days
-    inner join before.link_corrections as said
-        on said.identifier_kind = 'login' and said.verdict = 'add' and said.identifier = days.login
-    where days.identifier_kind = 'visitor'
-),
-owners_after as (
-    select identifier, known from seen_after where identifier_kind = 'visitor' and known is not null
-    union
-    select identifier, user_id from main.link_corrections where identifier_kind = 'visitor' and verdict = 'add'
-    union
-    select days.identifier, said.user_id
-    from main.identifier_days as days
-    inner join main.link_corrections as said
-        on said.identifier_kind = 'login' and said.verdict = 'add' and said.identifier = days.login
-    where days.identifier_kind = 'visitor'
-),
-owners_lost as (
-    (select 'visitor' as identifier_kind, * from owners_before)
-    except
-    (select 'visitor', * from owners_after)
+    select identifier_kind, identifier from users_main where identifier_kind = 'name'
 ),
 counted as (
-    select identifier_kind, identifier, count(*) as users, 0 as owners from users_lost group by all
+    select identifier_kind, identifier, count(*) as users, 0 as owners
+    from (from users_before except from users_main)
+    group by identifier_kind, identifier
     union all
-    select identifier_kind, identifier, 0, count(*) from owners_lost group by all
+    select identifier_kind, identifier, 0, count(*)
+    from (from owners_before except from owners_main)
+    group by identifier_kind, identifier
 ),
 made as (
     select
@@ -119,7 +92,7 @@ select made.*
 from made
 semi join staying on staying.identifier_kind = made.identifier_kind and staying.identifier = made.identifier
 order by erasure, identifier_kind, identifier
-"""
+"""  # noqa: S608 our own words
 _OTHERWISE = """
 insert into otherwise by name
 select before.date, before.request_id, before.business_id, before.user_id, before.linked_by, before.link_evidence

@@ -21,6 +21,7 @@ from pipeline.audit import AccessLog, Subject, View, access_key
 from pipeline.audit.keys import keyed
 from pipeline.dictionaries import codes_and_values, from_codes
 from pipeline.privacy.export import check_folder
+from pipeline.privacy.person import Person
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
@@ -48,6 +49,8 @@ SHARED = frozenset(
     }
 )
 _NUMBERS_KEPT_BACK = frozenset({"date_of_birth", "line_hash", "line_offset"})
+# Rows of a user whom a link, and not the line, tells do not say whose they are here.
+_NOT_BY_USER = frozenset({"raw_requests", "duplicate_lines", "requests", "identifier_days"})
 _NAME = re.compile(r"[\w.-]{1,60}")
 _ROLE = "command line"
 
@@ -144,6 +147,8 @@ def _check(recipient: str, table: str, columns: Sequence[str], businesses: Seque
             raise ShareError(
                 f"{table}.{column} is not shared: it may hold what people wrote, are called, or where they were"
             )
+    if HASHED & set(columns) and (table in _NOT_BY_USER or "user_id" not in columns):
+        raise ShareError(f"ids of {table} are not shared so: without whose each row is, it could not be recalled")
     if businesses is not None and "business_id" not in known:
         raise ShareError(f"{table} does not tell of which Business its rows are; leave --businesses out")
 
@@ -215,18 +220,25 @@ def all_shares(settings: Settings) -> list[Share]:
     ]
 
 
-def to_recall(settings: Settings, users: Sequence[str]) -> dict[int, list[str]]:
-    """The hashed ids of some users in each copy that was shared and has ids of users.
+def to_recall(settings: Settings, people: Sequence[Person]) -> dict[int, list[str]]:
+    """The hashed ids of some users in each copy that was shared, has ids of users and may have theirs.
 
     Args:
         settings: the key, and where the record is.
-        users: ids of users who are erased.
+        people: users who are erased, each in a Business or everywhere.
     """
-    return {
-        one.number: [pseudonym(settings, one.recipient, "user_id", user) for user in users]
+    found = {
+        one.number: [
+            pseudonym(settings, one.recipient, "user_id", who.user_id) for who in people if _may_have(one, who)
+        ]
         for one in all_shares(settings)
-        if "user_id" in one.columns and users
+        if "user_id" in one.columns
     }
+    return {number: ids for number, ids in found.items() if ids}
+
+
+def _may_have(one: Share, who: Person) -> bool:
+    return one.businesses is None or who.business_id is None or who.business_id in one.businesses
 
 
 def note_recall(settings: Settings, erasure: int, recalled: Mapping[str, Sequence[str]]) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,17 +19,13 @@ from pipeline.build.request_ids import ids_of_lines
 from pipeline.ingest.barrier import keyed_lines
 from pipeline.lookup.rows import rows
 from pipeline.privacy.held import Held
-from pipeline.privacy.person import Person
+from pipeline.privacy.person import Person, is_elsewhere, members
+from pipeline.privacy.rewrite import Mask
 from pipeline.privacy.words import is_telling, is_telling_name
 from pipeline.settings import Settings
 from pipeline.tombstones import Keys, Tombstones
 
-KINDS = ("user", "child", "identifier", "address", "business")
-
-
 _USERS = ("user", "child")
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Subject:
     """Whom or what to erase.
 
     Attributes:
-        kind: one of `KINDS`; a child is a user who is too young to be kept.
+        kind: user, child (a user who is too young to be kept), identifier, address or business.
         value: the user's id, the cookie or login, the address, or the Business's id.
         business: where, by the Business's id; everywhere where None.
         until: lines of up to then are kept out, in microseconds since 1970; of a child, until it is one no more.
@@ -84,19 +79,24 @@ class Reach:
         for (day,) in days:
             asked = {"day": day}
             raw = self._connection.sql("select source, line_hash from raw_requests where date = $day", params=asked)
-            rows = raw.to_arrow_table()
-            ids = ids_of_lines(day, rows, is_line(rows))
+            of_day = raw.to_arrow_table()
+            ids = ids_of_lines(day, of_day, is_line(of_day))
             if ids:
                 self._connection.execute(_FURTHER, {"day": day, "ids": ids})
 
     def _person(self, one: Subject) -> Person:
-        elsewhere = one.business and rows(self._connection, _ELSEWHERE, {"user": one.value, "business": one.business})
+        elsewhere = one.business is not None and is_elsewhere(self._connection, one.value, one.business)
         return Person(one.value, one.business if elsewhere else None, not elsewhere)
 
     def _people_of_businesses(self) -> Iterable[Person]:
         for business in self.businesses:
-            for row in rows(self._connection, _MEMBERS, {"business": business}):
-                yield self._person(Subject("user", row["user_id"], business, 0))
+            for user in members(self._connection, business):
+                yield self._person(Subject("user", user, business, 0))
+
+    def users(self) -> set[str]:
+        """Everybody whose rows go: the people, and whose a cookie's, an address's or a Business's acts are."""
+        acts = rows(self._connection, _USERS_OF_ACTS)
+        return {*(one.user_id for one in self.people), *(row["user_id"] for row in acts)}
 
     @property
     def gone(self) -> list[str]:
@@ -169,16 +169,10 @@ select $day::date, id
 from (select unnest($ids::varchar[]) as id)
 where ($day::date, id) not in (select (date, request_id) from own_requests)
 """
-_ELSEWHERE = """
-select business_id
-from user_businesses
-where user_id = $user and business_id is not null and business_id <> $business
-"""
-_MEMBERS = """
-select user_id from user_businesses where business_id = $business
-union
-select user_id from memberships where business_id = $business
-order by all
+_USERS_OF_ACTS = """
+select distinct user_id
+from acts
+where user_id is not null and (date, request_id) in (select (date, request_id) from own_requests)
 """
 _GONE = "(select own_user from own_people where is_only_here)"
 # Login names that were never another's, beside cookies that were not.

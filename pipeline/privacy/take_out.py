@@ -5,7 +5,6 @@ Readers see it once the run publishes. What lies outside of the warehouse, and t
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -22,6 +21,7 @@ from pipeline.ingest.landing import KnownFiles
 from pipeline.ingest.ledger import ERASED, Ledger
 from pipeline.privacy.held import Held
 from pipeline.privacy.landing import Scrubbed, plan_landing
+from pipeline.privacy.person import Person
 from pipeline.privacy.rewrite import Mask, Rewritten, no_rows, rewrite
 from pipeline.privacy.settle import keep_links, keep_owners
 from pipeline.privacy.subjects import Reach, Subject
@@ -42,6 +42,7 @@ class TakenOut:
     Attributes:
         words: what no text may hold any more.
         users: ids of the users of whom nothing stays.
+        people: everybody whose rows went, and in which Business.
         landing: files of the landing folder that are to be overwritten.
         offsets: where the lines in these begin that go, by file.
         landing_left: paths of the other files of the landing place from which lines were read that are taken out.
@@ -51,6 +52,7 @@ class TakenOut:
 
     words: Sequence[str]
     users: Sequence[str]
+    people: Sequence[Person]
     landing: Sequence[Scrubbed]
     offsets: Mapping[str, Sequence[int]]
     landing_left: Sequence[str]
@@ -112,6 +114,7 @@ def take_out(
     return TakenOut(
         reach.words,
         reach.gone,
+        reach.people,
         landing,
         {file_id: places for file_id, places in offsets.items() if file_id in scrubbed},
         sorted(path for path, _, _ in known if path not in overwritten),
@@ -225,11 +228,9 @@ def _rewrite_people(run: Run, reach: Reach, words: Words) -> dict[str, Rewritten
 
 def _offsets(lines: Mapping[str, pa.Table]) -> dict[str, list[int]]:
     """Where lines begin that go, sorted, by file."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for table in lines.values():
-        for file_id, offset in zip(table["file_id"].to_pylist(), table["line_offset"].to_pylist(), strict=True):
-            found[file_id].append(offset)
-    return {file_id: sorted(set(places)) for file_id, places in found.items()}
+    all_lines = pa.concat_tables([table.select(["file_id", "line_offset"]) for table in lines.values()])
+    by_file = all_lines.group_by("file_id").aggregate([("line_offset", "distinct")]).to_pylist()
+    return {row["file_id"]: sorted(row["line_offset_distinct"]) for row in by_file}
 
 
 def _enter_counts(
@@ -237,11 +238,11 @@ def _enter_counts(
 ) -> None:
     """Bring the ledger up to date: what was kept, rejected or a copy is now erased; and no text of it stays."""
     for name, count in _COUNTS.items():
-        for file_id in lines[name]["file_id"].to_pylist():
-            entry = ledger.get(file_id)
+        for of_file in lines[name]["file_id"].value_counts().to_pylist():
+            entry = ledger.get(of_file["values"])
             if entry is not None:
-                setattr(entry, count, getattr(entry, count) - 1)
-                entry.lines_erased += 1
+                setattr(entry, count, getattr(entry, count) - of_file["counts"])
+                entry.lines_erased += of_file["counts"]
     for entry in ledger:
         own = offsets.get(entry.file_id, ())
         if entry.first_line is not None and 0 in own:

@@ -20,7 +20,7 @@ from pipeline.privacy.access import Asking, note
 from pipeline.privacy.erase import erase, resume, subject_of
 from pipeline.privacy.erasures import Erasures
 from pipeline.privacy.held import ROWS
-from pipeline.privacy.holds import Hold, held_back
+from pipeline.privacy.holds import Hold, active_holds, held_back
 from pipeline.privacy.record import Record, RecordError, Request
 from pipeline.privacy.subjects import Reach
 from pipeline.privacy.subjects import Subject as Whom
@@ -79,7 +79,7 @@ def dry_run(settings: Settings, asked: Whom, today: date) -> DryRun:
     with connect(settings) as connection:
         reach = Reach(connection, [asked])
         taken = [_taken(connection, settings, name, query) for name, query in _queries(connection, reach)]
-        hold = held_back(settings, asked.value, asked.business, today) if asked.kind == "user" else None
+        hold = held_back(active_holds(settings, today), reach.users(), _where(asked))
         return DryRun([one for one in taken if one.rows], len(reach.words), reach.untold, hold)
 
 
@@ -161,15 +161,26 @@ def subject(request: Request, now: datetime) -> Whom:
 def waiting(settings: Settings, today: date) -> tuple[list[Request], list[tuple[Request, Hold]]]:
     """The erasures to be made, and those that are held back."""
     confirmed = [one for one in Record(settings).all() if one.is_open and one.kind == "erasure" and one.is_confirmed]
+    holds = active_holds(settings, today)
     ready, kept = [], []
     for one in confirmed:
-        business = None if one.is_everywhere else one.business
-        hold = held_back(settings, one.user or "", business, today) if one.of == "user" else None
+        hold = _hold_of(settings, one, holds) if holds else None
         if hold is None:
             ready.append(one)
         else:
             kept.append((one, hold))
     return ready, kept
+
+
+def _hold_of(settings: Settings, request: Request, holds: Sequence[Hold]) -> Hold | None:
+    """The hold on somebody whom an erasure reaches, whatever it is of."""
+    asked = subject(request, datetime.now(UTC))
+    with connect(settings) as connection:
+        return held_back(holds, Reach(connection, [asked]).users(), _where(asked))
+
+
+def _where(asked: Whom) -> str | None:
+    return asked.value if asked.kind == "business" else asked.business
 
 
 def erase_waiting(
@@ -224,10 +235,11 @@ def children(settings: Settings, today: date) -> list[Whom]:
     """The users of the directory who are too young to be kept, until the day on which they no longer are."""
     with connect(settings) as connection:
         found = rows(connection, _CHILDREN, {"years": CHILD_UNTIL, "today": today})
+    holds = active_holds(settings, today)
     return [
         Whom("child", row["user_id"], None, int(datetime.combine(row["grown_on"], time(), UTC).timestamp() * 1_000_000))
         for row in found
-        if held_back(settings, row["user_id"], None, today) is None
+        if held_back(holds, [row["user_id"]], None) is None
     ]
 
 

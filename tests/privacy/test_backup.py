@@ -21,7 +21,7 @@ from pipeline.settings import Settings
 from pipeline.tombstones import ErasedError
 from pipeline.warehouse import connect, live_files
 from tests.ingest.deliveries import House
-from tests.privacy.houses import house_in, line, small_house
+from tests.privacy.houses import house_in, line
 from tests.privacy.test_erasing_other_things import trail
 from tests.privacy.town import found_in
 
@@ -30,19 +30,11 @@ DAY = datetime(2026, 6, 1, 1, tzinfo=UTC)
 WORDS = ["ann@example.com", 'Ann "<i>" Doe']
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built") / "house"
-    small_house(folder)
-    return folder
-
-
 @pytest.fixture
-def house(built: Path, tmp_path: Path) -> House:
-    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    made = house_in(tmp_path)
-    made.settings = replace(made.settings, backup=tmp_path / "backup")
-    return made
+def house(house: House) -> House:
+    """The small house with a place for backups beside it."""
+    house.settings = replace(house.settings, backup=house.settings.warehouse.parent / "backup")
+    return house
 
 
 def empty_machine(house: House, folder: Path, **more: object) -> House:
@@ -129,13 +121,13 @@ def test_after_thirty_days_no_backup_holds_what_was_erased_though_backups_stalle
     erase(house.settings, [subject_of("user", "u1", None, datetime.now(UTC))])
     back_up(house.settings, DAY + timedelta(days=4))
     assert everything_in(house.settings, tmp_path / "before", 1) != []
-    size = sum(path.stat().st_size for path in (tmp_path / "backup").rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in (tmp_path / "house" / "backup").rglob("*") if path.is_file())
     done = back_up(house.settings, DAY + timedelta(days=3 + 29, minutes=1))
     assert done["expired"] > 0
     kinds = [one.kind for one in Repository(house.settings).snapshots()]
     assert kinds.count("warehouse") == 2
     assert everything_in(house.settings, tmp_path / "after") == []
-    assert sum(path.stat().st_size for path in (tmp_path / "backup").rglob("*") if path.is_file()) < size
+    assert sum(path.stat().st_size for path in (tmp_path / "house" / "backup").rglob("*") if path.is_file()) < size
     Repository(house.settings).check(with_data=True)
     unused = subprocess.run(
         ["restic", "prune", "--dry-run", "--max-unused", "0"],
@@ -197,7 +189,7 @@ def spoil(house: House) -> None:
 
 def test_it_is_encrypted_and_opened_by_the_secret_alone(house: House, tmp_path: Path) -> None:
     back_up(house.settings, DAY)
-    assert found_in(tmp_path / "backup", [*WORDS, "/assets/a.js"]) == []
+    assert found_in(tmp_path / "house" / "backup", [*WORDS, "/assets/a.js"]) == []
     other = empty_machine(house, tmp_path / "other", secret="another")
     with pytest.raises(BackupError, match="no backups that the setting `secret` opens"):
         restore(other.settings)
@@ -240,7 +232,7 @@ def kill(config: Path, after_s: float) -> None:
 
 @pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_the_next_one_is_whole(house: House, tmp_path: Path, kills: int) -> None:
-    config = tmp_path / "trail.toml"
+    config = tmp_path / "house" / "trail.toml"
     config.write_text('landing = "landing"\nwarehouse = "warehouse"\nbackup = "backup"\n', encoding="utf-8")
     began = time.monotonic()
     back_up(house.settings)
@@ -256,7 +248,7 @@ def test_killed_at_random_moments_the_next_one_is_whole(house: House, tmp_path: 
 
 
 def test_the_commands(house: House, tmp_path: Path) -> None:
-    config = tmp_path / "trail.toml"
+    config = tmp_path / "house" / "trail.toml"
     trail(house, "due")
     config.write_text(config.read_text(encoding="utf-8") + 'backup = "backup"\n', encoding="utf-8")
     from click.testing import CliRunner

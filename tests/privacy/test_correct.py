@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,23 +12,10 @@ from pipeline.lookup import find_users, open_scope
 from pipeline.people.corrections import CorrectionError
 from pipeline.privacy import Asking, PersonError, Record, Wanted, correct_person, erase_waiting
 from tests.ingest.deliveries import House
-from tests.privacy.houses import USERS, house_in, line, small_house
+from tests.privacy.houses import USERS, line
 from tests.privacy.test_erasing_other_things import targets, trail
 
 ANA = Asking("ana", "The office", "T-1")
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built") / "house"
-    small_house(folder)
-    return folder
-
-
-@pytest.fixture
-def house(built: Path, tmp_path: Path) -> House:
-    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    return house_in(tmp_path)
 
 
 def correct(house: House, user: str = "u1", **wanted: object) -> dict[str, tuple[int, int, int]]:
@@ -63,7 +49,9 @@ def test_it_stands_while_the_directory_is_wrong_and_rests_once_it_says_something
     correct(house, fields={"email": "anna@example.com"})
     house.run()
     assert house.rows("select email from users where user_id = 'u1'") == [("anna@example.com",)]
-    (tmp_path / "users" / "users.csv").write_text(USERS.replace("ann@example.com", "new@example.com"), encoding="utf-8")
+    (tmp_path / "house" / "users" / "users.csv").write_text(
+        USERS.replace("ann@example.com", "new@example.com"), encoding="utf-8"
+    )
     house.run()
     assert house.rows("select email from users where user_id = 'u1'") == [("new@example.com",)]
     assert house.rows("select user_id, field, value from former_names") == [("u1", "email", "anna@example.com")]
@@ -83,7 +71,6 @@ def test_what_was_put_right_can_be_put_right_again(house: House) -> None:
 def test_a_wrong_link_goes_and_comes_back_as_it_was(house: House) -> None:
     house.deliver("web/later.log", line(50, "", "/anonymous", "k1"))
     house.run()
-    whose = "select user_id, linked_by from clickstream inner join requests using (date, request_id, user_id)"
     anonymous = "select user_id from acts where linked_by is distinct from 'on_line' order by 1"
     before = house.rows(anonymous)
     assert ("u1",) in before
@@ -94,13 +81,12 @@ def test_a_wrong_link_goes_and_comes_back_as_it_was(house: House) -> None:
     correct(house, theirs=("c-k1",))
     assert house.tables() == tables
     assert house.rows("from link_corrections") == []
-    assert house.rows(f"select count(*) > 0 from ({whose})") == [(True,)]
 
 
 def test_who_was_no_child_is_kept_again(house: House, tmp_path: Path) -> None:
     today = datetime.now(UTC).date()
     people = f"user_id,name,email,date_of_birth\nu1,Ann Doe,ann@example.com,{today - timedelta(days=4000)}\n"
-    path = tmp_path / "users" / "users.csv"
+    path = tmp_path / "house" / "users" / "users.csv"
     path.write_text(people, encoding="utf-8")
     house.run()
     certificate = erase_waiting(house.settings)

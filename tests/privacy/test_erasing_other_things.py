@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.audit import AccessLog, Subject, View, access_key, read_entries
+from pipeline.build import bring_up_to_date
 from pipeline.cli import main
 from pipeline.privacy import (
     Asking,
@@ -27,25 +28,12 @@ from pipeline.privacy import (
     subject_of,
 )
 from pipeline.privacy.words import Words
-from pipeline.warehouse import connect
+from pipeline.warehouse import connect, open_run
 from tests.ingest.deliveries import House
-from tests.privacy.houses import house_in, line, small_house
+from tests.privacy.houses import line
 from tests.privacy.town import found_in
 
 ANA = Asking("ana", "The office", "T-1")
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built") / "house"
-    small_house(folder)
-    return folder
-
-
-@pytest.fixture
-def house(built: Path, tmp_path: Path) -> House:
-    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    return house_in(tmp_path)
 
 
 def erase_one(house: House, kind: str, value: str, business: str | None = None) -> dict[str, object]:
@@ -108,6 +96,30 @@ def test_a_whole_business_goes_with_those_who_are_only_its_own(house: House) -> 
     house.assert_adds_up()
 
 
+def rebuilt(house: House) -> dict[str, list[tuple[Any, ...]]]:
+    """The tables, built anew of what is left."""
+    with open_run(house.settings) as run:
+        run.facts.pop("built")
+        run.facts.pop("digests")
+        bring_up_to_date(run)
+        run.publish()
+    return house.tables()
+
+
+def test_an_anonymous_act_of_a_visit_of_two_stays_nobodys(house: House) -> None:
+    house.deliver("web/later.log", line(6, "", "/between", "shared") + line(7, "", "/after", "shared"))
+    house.run()
+    before = [row for row in house.tables()["acts"] if "u1" not in row]
+    assert sum("v-" in str(row) for row in before) == 2
+    erase_one(house, "user", "u1")
+    after = house.tables()
+    assert after["acts"] == before
+    assert len(house.rows("from settled_acts")) == 2
+    assert rebuilt(house) == after
+    erase_one(house, "identifier", "shared")
+    assert house.rows("from settled_acts") == house.rows("from erased_owners") == []
+
+
 def test_a_child_is_erased_by_itself_and_kept_out_until_it_is_none(house: House, tmp_path: Path) -> None:
     today = datetime.now(UTC).date()
     born = date(today.year - 13, 1, 1) + timedelta(days=(today - date(today.year, 1, 1)).days + 10)
@@ -116,7 +128,7 @@ def test_a_child_is_erased_by_itself_and_kept_out_until_it_is_none(house: House,
         f"u1,Ann Doe,ann@example.com,{born}\n"
         "u3,Ann Other,third@example.com,1990-01-01\n"
     )
-    (tmp_path / "users" / "users.csv").write_text(people, encoding="utf-8")
+    (tmp_path / "house" / "users" / "users.csv").write_text(people, encoding="utf-8")
     house.run()
     certificate = erase_waiting(house.settings)
     assert certificate is not None
@@ -148,6 +160,26 @@ def test_who_is_held_back_is_not_erased_until_it_is_over(house: House) -> None:
     assert house.rows("select user_id from users order by 1") == [("u2",)]
     assert found_in(house.settings.privacy, ["ann@example.com"]) == []
     assert all_holds(house.settings) == []
+
+
+@pytest.mark.parametrize(("kind", "value"), [("business", "b1"), ("identifier", "shared")])
+def test_whoever_is_held_back_is_so_whatever_the_erasure_is_of(house: House, kind: str, value: str) -> None:
+    today = datetime.now(UTC).date()
+    add_hold(house.settings, "u1", "b1", "a trial", today, "ana")
+    ask_erasure(house.settings, kind, "b1", value, ANA)
+    before = house.tables()
+    assert erase_waiting(house.settings) is None
+    assert house.tables() == before
+    result = trail(
+        house,
+        "erase",
+        "--business",
+        "b1",
+        *(["--whole-business"] if kind == "business" else []),
+        *(["--identifier", value] if kind == "identifier" else []),
+        "--yes",
+    )
+    assert f"is held back until {today}: a trial" in result.output
 
 
 def test_reasons_in_the_log_of_who_looked_go(house: House) -> None:
@@ -253,7 +285,7 @@ def test_a_user_who_registers_anew_is_kept_from_then_on(house: House, tmp_path: 
     erase_one(house, "user", "u1")
     later = datetime.now(UTC) + timedelta(hours=1)
     people = f"user_id,name,email,created_at\nu1,Ann Doe,ann@example.com,{later.isoformat()}\n"
-    (tmp_path / "users" / "users.csv").write_text(people, encoding="utf-8")
+    (tmp_path / "house" / "users" / "users.csv").write_text(people, encoding="utf-8")
     at = later.strftime("%Y-%m-%dT%H:%M:%S+00:00")
     house.deliver("web/later.log", line(1, "u1", "/again", "k1", time=at))
     house.run()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,24 +25,10 @@ from pipeline.privacy import (
 from pipeline.privacy.share import HASHED, SHARED, Share, ShareError, all_shares, is_shared, share
 from pipeline.schemas import TABLES
 from tests.ingest.deliveries import House
-from tests.privacy.houses import house_in, small_house
 from tests.privacy.test_erasing_other_things import targets, trail
 from tests.privacy.town import found_in
 
 ANA = Asking("ana", "The office", "T-1")
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built") / "house"
-    small_house(folder)
-    return folder
-
-
-@pytest.fixture
-def house(built: Path, tmp_path: Path) -> House:
-    shutil.copytree(built, tmp_path / "house")
-    return house_in(tmp_path / "house")
 
 
 def give(house: House, name: str, folder: Path, businesses: list[str] | None = None) -> tuple[Share, pa.Table]:
@@ -85,6 +70,16 @@ def test_what_an_erasure_must_reach_is_listed_as_the_recipient_has_it(house: Hou
     assert trail(house, "recall", "--for", "counts-inc").output == "nothing has to be recalled\n"
 
 
+def test_of_somebody_erased_in_one_business_only_copies_with_its_rows_are_recalled(
+    house: House, tmp_path: Path
+) -> None:
+    give(house, "maps-inc", tmp_path / "one", ["b1"])
+    give(house, "maps-inc", tmp_path / "two", ["b2"])
+    give(house, "maps-inc", tmp_path / "three")
+    certificate = erase(house.settings, [subject_of("user", "u2", "b2", datetime.now(UTC))])
+    assert certificate["copies_to_recall"] == [2, 3]
+
+
 @pytest.mark.parametrize(
     ("table", "columns", "said"),
     [
@@ -92,6 +87,8 @@ def test_what_an_erasure_must_reach_is_listed_as_the_recipient_has_it(house: Hou
         ("requests", ["query"], r"requests\.query is not shared"),
         ("users", ["user_id", "date_of_birth"], r"users\.date_of_birth is not shared"),
         ("user_lookup", ["business_ids"], r"user_lookup\.business_ids is not shared"),
+        ("visits", ["visit_id", "date"], "ids of visits are not shared so"),
+        ("requests", ["user_id", "visitor_id"], "ids of requests are not shared so"),
         ("visits", ["shoe_size"], "visits has no column 'shoe_size'"),
         ("nothing", ["a"], "there is no table 'nothing'"),
     ],
