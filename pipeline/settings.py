@@ -62,6 +62,7 @@ class Settings:
     route_rules: tuple[RouteRule, ...] = ()
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
     mask: tuple[str, ...] = ()
+    opt_out: str = "none"
     features: Path | None = None
     slow_ms: int = 1000
     shared_users: int = 5
@@ -118,6 +119,7 @@ DESCRIPTIONS: dict[str, str] = {
     "route_rules": "versioned rules for variable path segments: a list of {prefix, name} in trail.toml",
     "sources": "per source: time_zone (for formats without one), format (a name, or pasted), fields (JSON keys)",
     "mask": "what is replaced by x before it is kept: `?email` a query parameter, `/invite/` what follows in a path",
+    "opt_out": "which wish of a browser not to be tracked matters to whom product tables count: none, dnt, gpc or any",
     "features": "file that says what the service's features are; `trail features suggest` proposes a first one",
     "slow_ms": "an answer that takes longer than so many milliseconds counts as slow where features are counted",
     "shared_users": "a cookie or login of more users than this is `shared`, as an address of two is, and links nothing",
@@ -186,7 +188,7 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
 
 
 _PATHS = ("landing", "warehouse", "geoip", "features", "access", "access_log", "reports", "privacy", "backup")
-_WAYS_TO_SIGN_IN = ("none", "proxy", "accounts")
+_ONE_OF = {"sign_in": ("none", "proxy", "accounts"), "opt_out": ("none", "dnt", "gpc", "any")}
 _SIZE = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)\s?(?P<prefix>[KMGT])(?P<binary>i?)B", re.ASCII)
 _WHOLE_NUMBERS = {
     "threads": (1, 1024),
@@ -258,8 +260,8 @@ def _checked(name: str, value: Any, base: Path, said_as: str | None = None) -> A
         if value not in (True, False, "true", "false"):
             raise fail("true or false")
         return value in (True, "true")
-    if name == "sign_in" and value not in _WAYS_TO_SIGN_IN:
-        raise fail(f"one of {', '.join(_WAYS_TO_SIGN_IN)}")
+    if name in _ONE_OF and value not in _ONE_OF[name]:
+        raise fail(f"one of {', '.join(_ONE_OF[name])}")
     if name == "sign_in_header" and not (isinstance(value, str) and re.fullmatch("[A-Za-z0-9-]+", value)):
         raise fail("the name of a header, such as X-Forwarded-Email")
     if name == "route_rules":

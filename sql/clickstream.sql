@@ -120,6 +120,7 @@ select
     day_requests.device_type,
     day_requests.country,
     day_requests.is_bot,
+    case when $opt_out = 'any' or contains(day_requests.opt_out, $opt_out) then day_requests.opt_out end as opt_out,
 from day_acts
 inner join day_requests on day_requests.date = day_acts.date and day_requests.request_id = day_acts.request_id
 left join reports on reports.date = day_acts.date and reports.request_id = day_acts.request_id

@@ -2,6 +2,7 @@
 -- grain: one row per day, feature, Business and user, or visitor of whom nobody is known
 -- key: date, feature, business_id, user_id, visitor_id
 -- inputs: clickstream, feature_keys, seen_pages
+-- Acts of who asks not to be tracked, where the settings say that it matters, are no use by anybody.
 -- An act that several features claim is a use of each. Time is spent on an act until the visit's next one; on the last,
 -- as long as its page reported. Where no act of the row has such a time, it is unknown. It is added up in decimals, whose
 -- sum is the same in any order.
@@ -24,6 +25,7 @@ people_acts as (
     from clickstream
     where date between $day_before and $day_after
         and not is_bot
+        and opt_out is null
         and visit_id in (
             select clickstream.visit_id from clickstream where clickstream.date between $first_day and $last_day
         )

@@ -12,7 +12,7 @@ active as (
     select score_days.part, user_days.user_id, user_days.business_id
     from user_days
     inner join score_days on score_days.date = user_days.date
-    where not user_days.is_bot
+    where not user_days.is_bot and user_days.opt_out is null
     group by score_days.part, user_days.user_id, user_days.business_id
 ),
 

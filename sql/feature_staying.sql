@@ -15,7 +15,7 @@ were as (
     select user_days.user_id, user_days.business_id, count(*) as days
     from user_days
     inner join score_days on score_days.date = user_days.date
-    where score_days.part = 'before' and not user_days.is_bot
+    where score_days.part = 'before' and not user_days.is_bot and user_days.opt_out is null
     group by user_days.user_id, user_days.business_id
 ),
 
@@ -23,7 +23,7 @@ still as (
     select distinct user_days.user_id, user_days.business_id
     from user_days
     inner join score_days on score_days.date = user_days.date
-    where score_days.part = 'now' and not user_days.is_bot
+    where score_days.part = 'now' and not user_days.is_bot and user_days.opt_out is null
 ),
 
 people as (

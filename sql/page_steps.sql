@@ -4,7 +4,8 @@
 -- inputs: visits, seen_pages
 -- A step is a page that was seen and did not fail, by its route; the same route again is no other step, be it a reload or
 -- another client's page. A visit begins from null and ends to null; one without any page is not told. Visits in which any
--- act is a bot's are left out. Seconds are from a step to the next; on the last step, as long as its pages reported.
+-- act is a bot's, or asks not to be tracked where that matters, are left out. Seconds are from a step to the next; on the
+-- last step, as long as its pages reported.
 -- A visit spans two days at most (see visit_acts), so its day and the day after hold all of it.
 
 with
@@ -14,6 +15,7 @@ of_days as (
     from visits
     where date between $first_day and $last_day
         and not is_bot
+        and opt_out is null
 ),
 
 pages as (

@@ -11,7 +11,7 @@ select distinct
     user_id,
     date,
 from user_days
-where not is_bot
+where not is_bot and opt_out is null
 
 union all
 
@@ -22,7 +22,7 @@ select
     user_id,
     date,
 from user_days
-where not is_bot
+where not is_bot and opt_out is null
 
 union all
 

@@ -1,5 +1,5 @@
 -- seen_pages: which acts showed somebody a page; not a table, but the one definition that feature_days and paths share.
--- grain: one row per act that showed a page; no bots
+-- grain: one row per act that showed a page; no bots, nobody who asks not to be tracked where that matters
 -- key: request_id
 -- inputs: clickstream
 -- A page is seen where its request was answered, with an error too, but not where the answer only sent on to another; and
@@ -14,6 +14,7 @@ shown as (
         case when event = 'view' then event_page else path end as page,
     from clickstream
     where not is_bot
+        and opt_out is null
         and (event = 'view' or kind = 'page')
         and (event = 'view' or status is null or status not between 300 and 399 or status = 304)
 )

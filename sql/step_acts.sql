@@ -1,4 +1,4 @@
--- step_acts: acts of people, not of bots, that are a step of a funnel: not a table, but what tables and questions share.
+-- step_acts: acts of people, as feature_days counts them, that are a step of a funnel: not a table, but what tables and questions share.
 -- grain: one row per act of the days and step of a funnel that it is
 -- key: request_id, funnel, step
 -- inputs: clickstream, feature_keys, funnel_steps
@@ -26,3 +26,4 @@ inner join feature_keys
 inner join funnel_steps on funnel_steps.feature = feature_keys.feature
 where clickstream.date between $first_day and $last_day
     and not clickstream.is_bot
+    and clickstream.opt_out is null

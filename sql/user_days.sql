@@ -30,5 +30,6 @@ select
     min(struct_pack(at := occurred_at, id := request_id, told := country)) filter (where country is not null)
         .told as country,
     bool_and(is_bot) as is_bot,
+    case when bool_and(opt_out is not null) then max(opt_out) end as opt_out,
 from user_acts
 group by date, user_id, business_id

@@ -74,6 +74,7 @@ summed as (
         min_by(region, visit_seq) filter (where visit_seq = 1) as region,
         min_by(city, visit_seq) filter (where visit_seq = 1) as city,
         bool_or(is_bot) as is_bot,
+        max(opt_out) filter (where $opt_out = 'any' or contains(opt_out, $opt_out)) as opt_out,
         bool_or(kind = 'api' and is_change) as has_change,
         coalesce(max(at_utc) filter (where event = 'hide') = max(at_utc), false)
             and coalesce(
@@ -217,6 +218,7 @@ select
     region,
     city,
     is_bot,
+    opt_out,
     page_views = 1 as is_single_page,
     page_views >= 2 or has_change or coalesce(length_s > 10, false) as is_engaged,
     page_views = 1 and not (page_views >= 2 or has_change or coalesce(length_s > 10, false)) as is_bounce,

@@ -40,6 +40,10 @@ class Bucket:
         assert found is not None
         found.last_modified = at
 
+    def keys(self, prefix: str) -> list[str]:
+        """The keys that begin so, a thousand at most."""
+        return [one["Key"] for one in self._client.list_objects_v2(Bucket=self.name, Prefix=prefix).get("Contents", [])]
+
     def remove(self, key: str) -> None:
         """Delete an object."""
         self._client.delete_object(Bucket=self.name, Key=key)

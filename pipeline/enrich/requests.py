@@ -5,7 +5,7 @@ Ids and files are made where days are built; this room sees a chunk of rows and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from pipeline.enrich.addresses import NOWHERE, GeoDatabase, client_address
 from pipeline.enrich.bots import bot_signals
 from pipeline.enrich.client_hints import find_hints, hinted_client
 from pipeline.enrich.distinct import NONE, Coded, Meanings, Pairs, Rows, Texts, each
+from pipeline.enrich.opt_out import find_opt_outs
 from pipeline.enrich.referrers import referrer_origin
 from pipeline.enrich.targets import UTM, read_kind, read_target
 from pipeline.enrich.user_agents import UserAgentCache
@@ -203,6 +204,7 @@ class _Known:
         self.hosts = Meanings(text["host"], ("host",), each(rules.host))
         self.signals = Meanings(text["user_agent"], ("bot_signals",), rules.signals)
         self.hints = Texts()
+        self.opt_outs = Texts()
         self.clients = Meanings(Pairs(text["user_agent"], self.hints), _CLIENT, each(rules.client))
         self.targets = Meanings(text["target"], ("path", "query", "route", _ASKED, _PAID, *UTM), each(rules.target))
         self.acts = Meanings(Pairs(text["method"], self.targets.texts(_ASKED)), ("kind",), each(rules.kind))
@@ -224,7 +226,8 @@ class _Known:
             self.acts,
             self.clicks,
         ]
-        known: list[Texts | Pairs | Meanings] = [*self.texts.values(), *means, self.referrals, self.hints]
+        found = [self.hints, self.opt_outs]
+        known: list[Texts | Pairs | Meanings] = [*self.texts.values(), *means, self.referrals, *found]
         return sum(part.nbytes for part in known) + self.visitors.nbytes
 
     def numbers(self, taken: Mapping[str, tuple[Codes, pa.Array]]) -> dict[str, Codes]:
@@ -237,16 +240,12 @@ class _Known:
         return {name: number[name] for name in (*_PASSED_ON, "host", "target")} | {
             "ip": ip,
             "act": self.acts.numbers(number["method"], asked),
-            "client": self.clients.numbers(number["user_agent"], self._hinted(*taken["extra"])),
+            "client": self.clients.numbers(number["user_agent"], _found(find_hints, self.hints, *taken["extra"])),
+            "opt_out": _found(find_opt_outs, self.opt_outs, *taken["extra"]),
             "click": self.clicks.numbers(self.referrals.numbers(number["referrer"], number["host"]), paid),
             "cookie": number["visitor_cookie"],
             "browser": self.visitors.browsers(ip, number["user_agent"], number["visitor_cookie"]),
         }
-
-    def _hinted(self, extra: Codes, values: pa.Array) -> Codes:
-        """Number the client hints of rows, -1 for none."""
-        codes, hints = codes_and_values(find_hints(values))
-        return self.hints.numbers(np.append(codes, NONE)[extra], hints)
 
     def columns(self) -> dict[str, dict[str, Coded]]:
         """Name the columns of `requests` that each kind of numbers leads to."""
@@ -260,8 +259,15 @@ class _Known:
             name: column for name, column in self.targets.columns().items() if name not in (_ASKED, _PAID)
         }
         columns["act"] = self.acts.columns()
+        columns["opt_out"] = {"opt_out": (None, self.opt_outs.known)}
         columns["click"] = self.clicks.columns()
         return columns
+
+
+def _found(find: Callable[[pa.Array], pa.Array], known: Texts, extra: Codes, values: pa.Array) -> Codes:
+    """Number what is found in the values of `extra` of rows, -1 for nothing."""
+    codes, texts = codes_and_values(find(values))
+    return known.numbers(np.append(codes, NONE)[extra], texts)
 
 
 def _one_array(columns: list[pa.ChunkedArray]) -> pa.Array:

@@ -12,7 +12,7 @@ from pipeline.enrich.addresses import GeoDatabase
 from pipeline.enrich.targets import ROUTE_RULES_VERSION
 from pipeline.settings import Settings
 
-RULES_VERSION = "5"  # counted up when the code of this room begins to give some value another meaning
+RULES_VERSION = "6"  # counted up when the code of this room begins to give some value another meaning
 SETTINGS_OF_RULES = ("own_hosts", "trusted_proxies", "health_paths", "api_prefixes", "event_paths", "route_rules")
 
 

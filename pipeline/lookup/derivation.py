@@ -50,6 +50,7 @@ DERIVED: dict[str, tuple[str, tuple[int, ...]]] = {
     "referrer_medium": ("referrer, target", (_RULES, _SETTINGS)),
     "referrer_name": ("referrer, target", (_RULES, _SETTINGS)),
     **dict.fromkeys(_CAMPAIGN, ("target", (_RULES,))),
+    "opt_out": ("extra", (_RULES,)),
     "extra": ("what has no column of its own", ()),
 }
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 from functools import cached_property
 
 import duckdb
 import pyarrow as pa
 
-from pipeline.build.request_ids import lines_of_all
+from pipeline.build.request_ids import ids_of_lines, lines_of_all
 from pipeline.models import ask_model
 from pipeline.privacy.person import Person
 from pipeline.schemas import TABLES
@@ -97,6 +98,25 @@ class Held:
         connection.execute(_IS_THEIRS)
         for name, query in _OWN.items():
             connection.execute(f"create table own_{name} as {query}")
+        self.reach_waiting(_WAITING)
+
+    def reach(self, day: date, ids: Sequence[str]) -> None:
+        """Take in further requests of a day, by their ids."""
+        self._connection.execute(_FURTHER, {"day": day, "ids": list(ids)})
+
+    def reach_waiting(self, condition: str, asked: Mapping[str, object] | None = None) -> None:
+        """Take in lines that wait for their day, as of a clock that is ahead: what stands on them is all that is known.
+
+        Args:
+            condition: of columns of `raw_requests`.
+            asked: its parameters.
+        """
+        for (day,) in self._connection.sql(_DAYS_WAITING).fetchall():
+            query = f"select source, line_hash, {condition} as is_it from main.raw_requests where date = $day"  # noqa: S608 our own
+            lines = self._connection.sql(query, params={"day": day, **(asked or {})}).to_arrow_table()
+            is_it = lines["is_it"].fill_null(False).to_numpy()
+            if is_it.any():
+                self.reach(day, ids_of_lines(day, lines, is_it))
 
     def rows(self, table: str) -> duckdb.DuckDBPyRelation:
         """The people's rows of a table, in its columns; what happened in the order in which it did."""
@@ -148,6 +168,27 @@ _NO_LINES = pa.schema(
         *(pa.field("line_offset", pa.int64()), pa.field("line_hash", pa.int64())),
     ]
 ).empty_table()
+_DAYS_WAITING = """
+select distinct date from main.raw_requests
+except
+select distinct date from main.requests
+order by date
+"""
+_WAITING = """
+theirs(user_id, business_id)
+or (
+    user_id is null
+    and 'c-' || visitor_cookie in (
+        select identifier from own_cookies where is_here(own_cookies.of_user, raw_requests.business_id)
+    )
+)
+"""
+_FURTHER = """
+insert into own_requests
+select $day::date, id
+from (select unnest($ids::varchar[]) as id)
+where ($day::date, id) not in (select (date, request_id) from own_requests)
+"""
 # A macro's arguments are bound where they stand, so that no column here may be called as one that is given.
 _IS_HERE = """
 create macro is_here(whose, place) as exists (

@@ -9,13 +9,9 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from pathlib import Path
 
+from pipeline.privacy.numbered import NumberedFiles
 from pipeline.settings import Settings
-from pipeline.warehouse.files import replace_atomically
-from pipeline.warehouse.lock import write_lock
-
-_LOCK_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -54,19 +50,16 @@ def add_hold(settings: Settings, user: str, business: str | None, reason: str, u
         until: see `Hold`.
         noted_by: who writes it down.
     """
-    folder = _folder(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    with write_lock(folder, _LOCK_TIMEOUT_S):
-        number = max((int(path.stem) for path in folder.glob("[0-9]*.json")), default=0) + 1
-        hold = Hold(number, user, business, reason, until, noted_by)
-        text = json.dumps(asdict(hold) | {"until": until.isoformat()}, indent=2)
-        replace_atomically(folder / f"{number:06}.json", text)
+    files = _files(settings)
+    with files.locked():
+        hold = Hold(files.next_number(), user, business, reason, until, noted_by)
+        files.write(hold.number, asdict(hold))
     return hold
 
 
 def all_holds(settings: Settings) -> list[Hold]:
     """Read all holds, also those that are over."""
-    told = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(_folder(settings).glob("[0-9]*.json")))
+    told = (json.loads(path.read_text(encoding="utf-8")) for path in _files(settings).paths())
     return [Hold(**one | {"until": date.fromisoformat(one["until"])}) for one in told]
 
 
@@ -89,8 +82,8 @@ def held_back(holds: Sequence[Hold], users: Collection[str], business: str | Non
 
 def lift(settings: Settings, hold: Hold) -> None:
     """Take a hold away."""
-    (_folder(settings) / f"{hold.number:06}.json").unlink(missing_ok=True)
+    _files(settings).remove(hold.number)
 
 
-def _folder(settings: Settings) -> Path:
-    return settings.privacy / "holds"
+def _files(settings: Settings) -> NumberedFiles:
+    return NumberedFiles(settings.privacy / "holds")

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.ingest.pieces import Damaged, find_compression, read_pieces
-from pipeline.privacy.words import Words
+from pipeline.privacy.words import Words, may_hold_text
 from pipeline.settings import Settings
 
 RECORD, LOOKS = "record of requests", "log of who looked"
@@ -80,18 +83,32 @@ def search(
         if only not in (None, store):
             continue
         searched = Searched(store)
-        for path in _files(folder, without):
-            try:
-                places = list(_places(path, words))
-                searched.bytes += path.stat().st_size
-            except FileNotFoundError:
-                continue  # what another process wrote for the moment
-            searched.files += 1
-            searched.found += [f"{path.relative_to(folder)}{place}" for place in places]
+        paths = list(_files(folder, without))
+        with ThreadPoolExecutor(settings.threads) as pool:
+            for path, looked in zip(paths, pool.map(partial(_look_through, words=words), paths), strict=True):
+                if looked is not None:
+                    searched.files += 1
+                    searched.bytes += looked.bytes
+                    searched.found += [f"{path.relative_to(folder)}{place}" for place in looked.found]
         done.append(searched)
         if progress:
             progress(f"searched {searched.files:,} files of the {store}, {searched.bytes / 1e6:,.1f} MB")
     return done
+
+
+class _Looked(NamedTuple):
+    """A file that was looked through."""
+
+    bytes: int
+    found: list[str]
+
+
+def _look_through(path: Path, words: Words) -> _Looked | None:
+    """Look through a file; None where another process wrote it for the moment and it is gone."""
+    try:
+        return _Looked(path.stat().st_size, list(_places(path, words)))
+    except FileNotFoundError:
+        return None
 
 
 def _files(folder: Path, without: Set[Path]) -> Iterator[Path]:
@@ -132,8 +149,11 @@ def _footer(path: Path) -> bytes:
 
 def _columns(path: Path, words: Words) -> Iterator[str]:
     schema = pq.read_schema(path)
-    with pq.ParquetFile(path, read_dictionary=[one.name for one in schema if pa.types.is_string(one.type)]) as file:
-        for name in file.schema_arrow.names:
-            groups = (file.read_row_group(number, columns=[name]) for number in range(file.num_row_groups))
+    texts = [one.name for one in schema if pa.types.is_string(one.type)]
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
+        for name in (one.name for one in schema if may_hold_text(one.type)):
+            groups = (
+                file.read_row_group(number, columns=[name], use_threads=False) for number in range(file.num_row_groups)
+            )
             if any(words.are_in_column(group[name]) for group in groups):
                 yield name

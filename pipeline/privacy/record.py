@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from pipeline.audit import access_key
 from pipeline.audit.keys import keyed
+from pipeline.privacy.numbered import NumberedFiles
 from pipeline.settings import Settings
 from pipeline.warehouse.files import replace_atomically
-from pipeline.warehouse.lock import write_lock
 
 KINDS = ("access", "correction", "erasure", "lawful")
 DONE, REFUSED = "done", "refused"
-_LOCK_TIMEOUT_S = 60.0
 _LONGEST = 500
-_PATTERN = "[0-9][0-9][0-9][0-9][0-9][0-9].json"
 
 
 class RecordError(ValueError):
@@ -105,7 +101,7 @@ class Record:
             clock: what time it is.
         """
         self._settings = settings
-        self._folder = settings.privacy / "requests"
+        self._files = NumberedFiles(settings.privacy / "requests")
         self._clock = clock
 
     def receive(
@@ -145,8 +141,8 @@ class Record:
         for name, text in {"asked_by": asked_by, "reference": reference, "noted_by": noted_by}.items():
             if text is not None and len(text) > _LONGEST:
                 raise RecordError(f"{name} has {len(text):,} characters; at most {_LONGEST} are kept")
-        with self._locked():
-            number = max((one.number for one in self._all()), default=0) + 1
+        with self._files.locked():
+            number = self._files.next_number()
             due = came.date() + timedelta(days=self._settings.privacy_days)
             subject = subject_hash(self._settings, user)
             said = Request(
@@ -163,7 +159,7 @@ class Record:
         Raises:
             RecordError: there is no such open request, or it is of another kind.
         """
-        with self._locked():
+        with self._files.locked():
             found = self.read(number)
             if not found.is_open or found.kind != "erasure":
                 raise RecordError(f"request {number} is no open one of erasure")
@@ -185,7 +181,7 @@ class Record:
         Raises:
             RecordError: there is no such open request.
         """
-        with self._locked():
+        with self._files.locked():
             found = self.read(number)
             if not found.is_open:
                 raise RecordError(f"request {number} was closed on {found.closed_at:%Y-%m-%d}: {found.outcome}")
@@ -206,16 +202,16 @@ class Record:
         Args:
             mask: gives text in which words are masked.
         """
-        with self._locked():
+        with self._files.locked():
             for said in self._all():
-                path = self._path(said.number)
+                path = self._files.path(said.number)
                 text = path.read_bytes()
                 if not said.is_open and mask(text) != text:
                     replace_atomically(path, mask(text).decode("utf-8"))
 
     def open_files(self) -> set[Path]:
         """The files of requests that are still to be done."""
-        return {self._path(said.number) for said in self._all() if said.is_open}
+        return {self._files.path(said.number) for said in self._all() if said.is_open}
 
     def read(self, number: int) -> Request:
         """Read a request by its number.
@@ -223,7 +219,7 @@ class Record:
         Raises:
             RecordError: there is none, or its file cannot be read.
         """
-        path = self._path(number)
+        path = self._files.path(number)
         if not path.is_file():
             raise RecordError(f"there is no request {number}")
         return _read(path)
@@ -239,27 +235,10 @@ class Record:
         return waiting + sorted((one for one in found if not one.is_open), key=lambda one: -one.number)
 
     def _all(self) -> Iterator[Request]:
-        return (_read(path) for path in sorted(self._folder.glob(_PATTERN)))
-
-    def _path(self, number: int) -> Path:
-        return self._folder / f"{number:06}.json"
+        return (_read(path) for path in self._files.paths())
 
     def _write(self, said: Request) -> None:
-        text = json.dumps(asdict(said), default=_text, indent=2, sort_keys=True)
-        replace_atomically(self._path(said.number), f"{text}\n")
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        if not self._folder.is_dir():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._settings.privacy.chmod(0o700)
-        with write_lock(self._folder, _LOCK_TIMEOUT_S):
-            yield
-
-
-def _text(value: Any) -> str:
-    assert isinstance(value, date)
-    return value.isoformat()
+        self._files.write(said.number, asdict(said))
 
 
 def _read(path: Path) -> Request:

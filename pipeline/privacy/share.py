@@ -21,11 +21,12 @@ from pipeline.audit import AccessLog, Subject, View, access_key
 from pipeline.audit.keys import keyed
 from pipeline.dictionaries import codes_and_values, from_codes
 from pipeline.privacy.export import check_folder
+from pipeline.privacy.numbered import NumberedFiles
 from pipeline.privacy.person import Person
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
-from pipeline.warehouse.files import replace_atomically, sync
+from pipeline.warehouse.files import sync
 
 # Ids: hashed for the recipient.
 HASHED = frozenset({"user_id", "visitor_id", "visit_id", "request_id", "actor"})
@@ -46,6 +47,7 @@ SHARED = frozenset(
             "region",
         ),
         *("referrer_medium", "referrer_name", "length_basis", "role", "enrichment_version", "identifier_kind"),
+        "opt_out",
     }
 )
 _NUMBERS_KEPT_BACK = frozenset({"date_of_birth", "line_hash", "line_offset"})
@@ -104,7 +106,8 @@ def share(
         recipient: who gets it: letters, digits, dots and dashes.
         table: which table.
         columns: which of its columns; ids are hashed for the recipient, what people wrote or are called is refused.
-        businesses: whose rows; of all Businesses where None.
+        businesses: whose rows; of all Businesses where None. What asks not to be tracked, where that matters, is left
+            out of tables that tell it.
         folder: where to; it is made, or empty.
         made_by: who makes it.
 
@@ -118,19 +121,20 @@ def share(
     """
     _check(recipient, table, columns, businesses)
     check_folder(folder)
-    shares = all_shares(settings)
-    number = max((one.number for one in shares), default=0) + 1
-    log = AccessLog(settings.access_log, access_key(settings.secret))
-    concerned = [Subject(None, tuple(businesses))] if businesses else []
-    log.append(View(made_by, _ROLE, "export", f"share {number}", concerned))
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    path = folder / f"{table}.parquet"
-    with connect(settings) as connection:
-        rows = _write(connection, settings, recipient, table, columns, businesses, path)
-    now = datetime.now(UTC).isoformat()
-    said = Share(number, recipient, table, list(columns), businesses, rows, now, made_by, path.name)
-    _put(settings, said)
+    files = _files(settings)
+    with files.locked():
+        number = files.next_number()
+        log = AccessLog(settings.access_log, access_key(settings.secret))
+        concerned = [Subject(None, tuple(businesses))] if businesses else []
+        log.append(View(made_by, _ROLE, "export", f"share {number}", concerned))
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        path = folder / f"{table}.parquet"
+        with connect(settings) as connection:
+            rows = _write(connection, settings, recipient, table, columns, businesses, path)
+        now = datetime.now(UTC).isoformat()
+        said = Share(number, recipient, table, list(columns), businesses, rows, now, made_by, path.name)
+        files.write(number, asdict(said))
     return said
 
 
@@ -170,10 +174,14 @@ def _write(
     path: Path,
 ) -> int:
     named = ", ".join(f'"{column}"' for column in columns)
-    query = f"select {named} from {table}"  # noqa: S608 names are checked
+    conditions, asked = ["true"], dict[str, object]()
     if businesses is not None:
-        query += " where business_id in (select unnest($businesses::varchar[]))"
-    asked = {"businesses": list(businesses)} if businesses is not None else {}
+        conditions.append("business_id in (select unnest($businesses::varchar[]))")
+        asked["businesses"] = list(businesses)
+    if "opt_out" in TABLES[table].schema.names:
+        conditions.append("(opt_out is null or not ($opt_out = 'any' or contains(opt_out, $opt_out)))")
+        asked["opt_out"] = settings.opt_out
+    query = f"select {named} from {table} where {' and '.join(conditions)}"  # noqa: S608 names are checked
     writer: pq.ParquetWriter | None = None
     rows = 0
     reader = connection.sql(f"{query} order by all", params=asked).to_arrow_reader(100_000)
@@ -215,9 +223,7 @@ def pseudonym(settings: Settings, recipient: str, column: str, value: str) -> st
 
 def all_shares(settings: Settings) -> list[Share]:
     """Read what was shared, in the order in which it was."""
-    return [
-        Share(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(_folder(settings).glob("[0-9]*.json"))
-    ]
+    return [Share(**json.loads(path.read_text(encoding="utf-8"))) for path in _files(settings).paths()]
 
 
 def to_recall(settings: Settings, people: Sequence[Person]) -> dict[int, list[str]]:
@@ -246,14 +252,8 @@ def note_recall(settings: Settings, erasure: int, recalled: Mapping[str, Sequenc
     for one in all_shares(settings):
         if ids := recalled.get(str(one.number)):
             recall = {**one.recall, str(erasure): list(ids)}
-            _put(settings, Share(**{**asdict(one), "recall": recall}))
+            _files(settings).write(one.number, asdict(one) | {"recall": recall})
 
 
-def _put(settings: Settings, said: Share) -> None:
-    folder = _folder(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_atomically(folder / f"{said.number:06}.json", f"{json.dumps(asdict(said), indent=2)}\n")
-
-
-def _folder(settings: Settings) -> Path:
-    return settings.privacy / "shares"
+def _files(settings: Settings) -> NumberedFiles:
+    return NumberedFiles(settings.privacy / "shares")

@@ -65,6 +65,7 @@ class Reach:
             if one.kind not in _USERS:
                 asked = {"value": one.value} | ({"business": one.business} if one.kind != "business" else {})
                 connection.execute(_REQUESTS[one.kind], asked)
+                self.held.reach_waiting(_WAITING[one.kind], asked)
         connection.execute(
             "create or replace table own_requests as select distinct date, request_id from own_requests order by all"
         )
@@ -82,7 +83,7 @@ class Reach:
             of_day = raw.to_arrow_table()
             ids = ids_of_lines(day, of_day, is_line(of_day))
             if ids:
-                self._connection.execute(_FURTHER, {"day": day, "ids": ids})
+                self.held.reach(day, ids)
 
     def _person(self, one: Subject) -> Person:
         elsewhere = one.business is not None and is_elsewhere(self._connection, one.value, one.business)
@@ -163,12 +164,6 @@ class Reach:
                 yield ("ip", one.value), now
 
 
-_FURTHER = """
-insert into own_requests
-select $day::date, id
-from (select unnest($ids::varchar[]) as id)
-where ($day::date, id) not in (select (date, request_id) from own_requests)
-"""
 _USERS_OF_ACTS = """
 select distinct user_id
 from acts
@@ -222,4 +217,14 @@ _REQUESTS: dict[str, Any] = {
     """,
     "address": f"{_OF_REQUESTS} requests.ip = $value and {_PLACE}",
     "business": f"{_OF_REQUESTS} requests.business_id = $value or acts.business_id = $value",
+}
+_PLACE_OF_LINE = "($business is null or coalesce(business_id, $business) = $business)"
+_WAITING: dict[str, str] = {
+    "identifier": f"""
+        ('c-' || visitor_cookie in ($value, 'c-' || $value) or remote_user = $value) and {_PLACE_OF_LINE}
+    """,
+    "address": f"""
+        (ip = $value or list_contains(string_split_regex(forwarded_for, '[ ,]+'), $value)) and {_PLACE_OF_LINE}
+    """,
+    "business": "business_id = $value",
 }

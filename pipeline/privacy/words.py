@@ -13,6 +13,7 @@ from urllib.parse import quote, quote_plus
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from ahocorasick_rs import BytesAhoCorasick
 
 _SHORTEST, _SHORTEST_MIXED, _SHORTEST_NUMBER, _SHORTEST_NAME = 6, 5, 9, 8
@@ -44,6 +45,15 @@ def is_telling(word: str) -> bool:
 def is_telling_name(name: str) -> bool:
     """Whether a full name is long enough to be looked for: two words or more."""
     return len(name) >= _SHORTEST_NAME and len(name.split()) > 1
+
+
+def may_hold_text(kind: pa.DataType) -> bool:
+    """Whether a column of a type may hold texts or bytes, however deep."""
+    if pa.types.is_dictionary(kind):
+        return may_hold_text(kind.value_type)
+    if pa.types.is_nested(kind):
+        return any(may_hold_text(kind.field(number).type) for number in range(kind.num_fields))
+    return not (pa.types.is_boolean(kind) or pa.types.is_primitive(kind) or pa.types.is_decimal(kind))
 
 
 class Words:
@@ -117,7 +127,7 @@ class Words:
             return has[chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
         if pa.types.is_list(kind):
             inner = np.concatenate([[0], np.cumsum(self._rows_of(chunk.flatten()))])
-            lengths = np.array([len(value) if value is not None else 0 for value in chunk.to_pylist()], dtype=np.int64)
+            lengths = pc.list_value_length(chunk).fill_null(0).to_numpy()
             ends = np.cumsum(lengths)
             return np.asarray(inner[ends] > inner[ends - lengths])
         if pa.types.is_struct(kind):

@@ -40,7 +40,7 @@ def days_of(feature: str | None, business: str | None) -> tuple[str, dict[str, o
     """
     scope, of = ("all", "cast(null as varchar)") if business is None else ("business", "business_id")
     what, table = ("cast(null as varchar)", "user_days") if feature is None else ("feature", "feature_days")
-    conditions = ["not is_bot" if feature is None else "user_id is not null and feature = $feature"]
+    conditions = ["not is_bot and opt_out is null" if feature is None else "user_id is not null and feature = $feature"]
     conditions += [] if business is None else ["business_id = $business"]
     select = f"""
         select distinct '{scope}' as scope, {of} as business_id, {what} as feature, user_id, date

@@ -67,12 +67,13 @@ def _in_both(connection: duckdb.DuckDBPyConnection, query: str, week: Week, befo
 
 _VISITS = """
 select
-    count(*) filter (where not is_bot) as visits,
-    count(user_id) filter (where not is_bot) as visits_of_users,
-    count(length_s) filter (where not is_bot) as known_lengths,
-    avg(length_s) filter (where not is_bot) as mean_s,
-    median(length_s) filter (where not is_bot) as median_s,
+    count(*) filter (where not is_bot and opt_out is null) as visits,
+    count(user_id) filter (where not is_bot and opt_out is null) as visits_of_users,
+    count(length_s) filter (where not is_bot and opt_out is null) as known_lengths,
+    avg(length_s) filter (where not is_bot and opt_out is null) as mean_s,
+    median(length_s) filter (where not is_bot and opt_out is null) as median_s,
     count(*) filter (where is_bot) as visits_of_bots,
+    count(*) filter (where not is_bot and opt_out is not null) as visits_opted_out,
 from visits
 where date between $first and $last
 """

@@ -25,6 +25,7 @@ USER_DAYS = declare(
         ("device_type", TEXT, "of the day's first act that tells it; null where unknown"),
         ("country", TEXT, "of the day's first act that tells it; null where unknown"),
         ("is_bot", FLAG, "all acts that day are a bot's"),
+        ("opt_out", TEXT, "of all acts that day, where the setting `opt_out` says that it matters; else null"),
     ],
     by_day=True,
 )

@@ -62,6 +62,7 @@ REQUESTS = declare(
         ("referrer_medium", WORD, "direct, internal, search, social, ai, email, paid, referral or unknown"),
         ("referrer_name", WORD, "name of the search engine, network, assistant or mail service, else its host"),
         *_CAMPAIGN,
+        ("opt_out", WORD, "what asks not to be tracked: dnt, gpc or dnt,gpc; null where nothing on the line does"),
         ("extra", WORD, "as in raw_requests"),
         ("enrichment_version", WORD, "version of the rules, settings and databases that derived the columns above"),
     ],
@@ -108,6 +109,7 @@ CLICKSTREAM = declare(
         ("device_type", TEXT, "as in requests"),
         ("country", TEXT, "as in requests"),
         ("is_bot", FLAG, "as in requests"),
+        ("opt_out", TEXT, "as in requests, where the setting `opt_out` says that it matters; else null"),
     ],
     by_day=True,
 )
@@ -151,6 +153,7 @@ VISITS = declare(
         ("region", TEXT, "of the first act"),
         ("city", TEXT, "of the first act"),
         ("is_bot", FLAG, "any act is a bot's"),
+        ("opt_out", TEXT, "of any act, where the setting `opt_out` says that it matters; else null"),
         ("is_single_page", FLAG, "one page view"),
         ("is_engaged", FLAG, "two page views or more, or an API act that changes something, or a length over 10 s"),
         ("is_bounce", FLAG, "single page, not engaged"),

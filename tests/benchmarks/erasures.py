@@ -1,12 +1,13 @@
 """What erasing costs: one user, ten, a hundred, a thousand at once, beside building all derived tables anew.
 
-A month of a made-up service is read once; each erasure is made in a copy of it, in a process of its own.
+Some days of a made-up service are read once; each erasure is made in a copy of it, in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -24,64 +25,89 @@ from pipeline.privacy import erase, subject_of
 from pipeline.settings import Settings
 from pipeline.warehouse import connect, open_run
 
-_FIRST = date(2026, 3, 1)
+_FIRST = date(2025, 3, 1)
 _ROUTES = ("/clients/{n}", "/clients/{n}/notes/{n}", "/calendar", "/reports", "/api/v1/notes", "/api/v1/items", "/")
 _SELF = "import sys; from tests.benchmarks import erasures; erasures.child(sys.argv[1:])"
 
 
 def settings_of(folder: Path) -> Settings:
-    """Where a month lies."""
+    """Where everything lies."""
     places = {name: folder / name for name in ("landing", "warehouse", "privacy", "access_log")}
     return Settings(users=str(folder / "users"), **places)  # type: ignore[arg-type]
 
 
-def write_month(folder: Path, days: int, requests: int, users: int) -> None:
-    """Write a month of JSON lines and a directory; half the users come on a few days only, some on all."""
-    (folder / "users").mkdir(parents=True)
+def write_directory(folder: Path, users: int) -> None:
+    """Write users, each in one of two hundred Businesses."""
+    folder.mkdir(parents=True)
     rows = "".join(f"u{n:07},User Number{n},u{n:07}@example.com\n" for n in range(users))
-    (folder / "users" / "users.csv").write_text(f"user_id,name,email\n{rows}", encoding="utf-8")
+    (folder / "users.csv").write_text(f"user_id,name,email\n{rows}", encoding="utf-8")
     rows = "".join(f"u{n:07},b{n % 200:03}\n" for n in range(users))
-    (folder / "users" / "memberships.csv").write_text(f"user_id,business_id\n{rows}", encoding="utf-8")
-    (folder / "landing" / "web").mkdir(parents=True)
-    random = np.random.default_rng(7)
+    (folder / "memberships.csv").write_text(f"user_id,business_id\n{rows}", encoding="utf-8")
+
+
+def write_day(path: Path, day: date, requests: int, users: int) -> None:
+    """Write a day of JSON lines; most users come on a few days only, some on all."""
+    random = np.random.default_rng(day.toordinal())
     weights = 1 / (np.arange(users) + 20.0)
     chances = np.cumsum(weights / weights.sum())
-    for number in range(days):
-        day = _FIRST + timedelta(days=number)
-        visits = requests // 10
-        who = np.repeat(np.searchsorted(chances, random.random(visits)).clip(max=users - 1), 10)
-        start = np.repeat(random.integers(0, 85_000, visits), 10)
-        at = start + np.tile(np.arange(10) * 60, visits)
-        order = np.argsort(at, kind="stable")
-        what = random.integers(0, len(_ROUTES), requests)
-        thing = random.integers(1, 5000, requests)
-        with (folder / "landing" / "web" / f"{day}.log").open("w", encoding="utf-8") as file:
-            file.writelines(
-                f'{{"time":"{day}T{s // 3600 % 24:02}:{s // 60 % 60:02}:{s % 60:02}+00:00",'
-                f'"remote_addr":"10.{w // 65536 % 256}.{w // 256 % 256}.{w % 256}","method":"GET",'
-                f'"target":"{_ROUTES[t].replace("{n}", str(n))}","protocol":"HTTP/1.1","status":"200",'
-                f'"bytes_sent":"{n}",'
-                f'"user_agent":"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) '
-                f'Chrome/145.0.0.0 Safari/537.36","user_id":"{"" if n % 7 == 0 else f"u{w:07}"}",'
-                f'"business_id":"{"" if n % 7 == 0 else f"b{w % 200:03}"}","visitor_id":"k{w:07}"}}\n'
-                for w, s, t, n in zip(
-                    *(array[order].tolist() for array in (who, at)), what.tolist(), thing.tolist(), strict=True
-                )
+    visits = requests // 10
+    who = np.repeat(np.searchsorted(chances, random.random(visits)).clip(max=users - 1), 10)
+    start = np.repeat(random.integers(0, 85_000, visits), 10)
+    at = start + np.tile(np.arange(10) * 60, visits)
+    order = np.argsort(at, kind="stable")
+    what = random.integers(0, len(_ROUTES), requests)
+    thing = random.integers(1, 5000, requests)
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(
+            f'{{"time":"{day}T{s // 3600 % 24:02}:{s // 60 % 60:02}:{s % 60:02}+00:00",'
+            f'"remote_addr":"10.{w // 65536 % 256}.{w // 256 % 256}.{w % 256}","method":"GET",'
+            f'"target":"{_ROUTES[t].replace("{n}", str(n))}","protocol":"HTTP/1.1","status":"200",'
+            f'"bytes_sent":"{n}",'
+            f'"user_agent":"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) '
+            f'Chrome/145.0.0.0 Safari/537.36","user_id":"{"" if n % 7 == 0 else f"u{w:07}"}",'
+            f'"business_id":"{"" if n % 7 == 0 else f"b{w % 200:03}"}","visitor_id":"k{w:07}"}}\n'
+            for w, s, t, n in zip(
+                *(array[order].tolist() for array in (who, at)), what.tolist(), thing.tolist(), strict=True
             )
+        )
+
+
+def make(settings: Settings, days: int, requests: int, users: int) -> None:
+    """Read all days, a week at a time, whose logs then go as an operator's do; then build everything."""
+    write_directory(Path(str(settings.users)), users)
+    folder = Path(str(settings.landing)) / "web"
+    folder.mkdir(parents=True)
+    for first in range(0, days, 7):
+        for number in range(first, min(first + 7, days)):
+            write_day(folder / f"{_FIRST + timedelta(number)}.log", _FIRST + timedelta(number), requests, users)
+        with open_run(settings) as run:
+            ingest(run, settings)
+            run.publish()
+        for path in folder.iterdir():
+            path.unlink()
+    with open_run(settings) as run:
+        build_directory(run, settings)
+        bring_up_to_date(run)
+        run.publish()
+
+
+def copy(made: Path, to: Path) -> None:
+    """Copy everything; a data file is never changed, and has just another name."""
+    shutil.copytree(
+        made,
+        to,
+        copy_function=lambda path, other: (os.link if path.endswith(".parquet") else shutil.copy2)(path, other),
+    )
 
 
 def child(arguments: list[str]) -> None:
-    """Do one thing to a month in this process, and print what it took."""
-    folder, what, count = Path(arguments[0]), arguments[1], int(arguments[2])
+    """Do one thing in this process, and print what it took."""
+    folder, what, counts = Path(arguments[0]), arguments[1], list(map(int, arguments[2:]))
     settings = settings_of(folder)
     began = time.monotonic()
     told: dict[str, object] = {}
     if what == "make":
-        with open_run(settings) as run:
-            ingest(run, settings)
-            build_directory(run, settings)
-            bring_up_to_date(run)
-            run.publish()
+        make(settings, *counts)
     elif what == "build":
         with open_run(settings) as run:
             for fact in ("built", "digests"):
@@ -91,7 +117,7 @@ def child(arguments: list[str]) -> None:
     else:
         with connect(settings) as connection:
             query = "select user_id from user_days group by 1 order by md5(user_id) limit $count"
-            found = connection.execute(query, {"count": count}).fetchall()
+            found = connection.execute(query, {"count": counts[0]}).fetchall()
         began = time.monotonic()
         certificate = erase(settings, [subject_of("user", user, None, datetime.now(UTC)) for (user,) in found])
         taken = certificate["taken_out"]
@@ -104,29 +130,35 @@ def child(arguments: list[str]) -> None:
     print(json.dumps({"seconds": round(time.monotonic() - began, 1), "peak_mb": round(peak), **told}))
 
 
-def measured(folder: Path, what: str, count: int = 0) -> str:
+def measured(folder: Path, what: str, *counts: int) -> str:
     """Do one thing in a process of its own."""
-    command = [sys.executable, "-c", _SELF, str(folder), what, str(count)]
+    command = [sys.executable, "-c", _SELF, str(folder), what, *map(str, counts)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def main() -> None:
-    """Make the month, and erase in copies of it."""
+    """Make the days, where they are not there yet, and erase in copies of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--requests", type=int, default=200_000, help="a day")
     parser.add_argument("--users", type=int, default=40_000)
+    parser.add_argument("--erase", type=int, nargs="*", default=[1, 10, 100, 1000], help="how many at once")
+    parser.add_argument(
+        "--keep", type=Path, help="folder for the days, which are kept; used again where they are there"
+    )
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        month = Path(temporary) / "month"
-        write_month(month, asked.days, asked.requests, asked.users)
-        print("read and build", measured(month, "make"), flush=True)
-        for count in (1, 10, 100, 1000):
-            copy = Path(temporary) / f"erase-{count}"
-            shutil.copytree(month, copy)
-            print(f"erase {count:,}", measured(copy, "erase", count), flush=True)
-            shutil.rmtree(copy)
-        print("build all derived tables anew", measured(month, "build"), flush=True)
+    with tempfile.TemporaryDirectory(dir=asked.keep) as temporary:
+        made = (asked.keep or Path(temporary)) / "made"
+        if not made.exists():
+            print("read and build", measured(made, "make", asked.days, asked.requests, asked.users), flush=True)
+        for count in asked.erase:
+            copied = Path(temporary) / f"erase-{count}"
+            copy(made, copied)
+            print(f"erase {count:,}", measured(copied, "erase", count), flush=True)
+            shutil.rmtree(copied)
+        copied = Path(temporary) / "build"
+        copy(made, copied)
+        print("build all derived tables anew", measured(copied, "build"), flush=True)
 
 
 if __name__ == "__main__":

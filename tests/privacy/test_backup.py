@@ -20,6 +20,7 @@ from pipeline.privacy.backup import BackupError, Repository, back_up, newest_res
 from pipeline.settings import Settings
 from pipeline.tombstones import ErasedError
 from pipeline.warehouse import connect, live_files
+from tests.buckets import Bucket
 from tests.ingest.deliveries import House
 from tests.privacy.houses import house_in, line
 from tests.privacy.test_erasing_other_things import trail
@@ -185,6 +186,22 @@ def spoil(house: House) -> None:
     for path in packs:
         path.chmod(0o600)
         path.write_bytes(b"\0" * 100 + path.read_bytes()[100:])
+
+
+def test_the_place_may_be_an_object_store(house: House, tmp_path: Path, bucket: Bucket) -> None:
+    house.settings = replace(house.settings, backup=f"s3://{bucket.name}/trail/backups")
+    back_up(house.settings, DAY)
+    assert newest_restores(house.settings, DAY).passed
+    erase(house.settings, [subject_of("user", "u1", None, datetime.now(UTC))])  # its hashes go there at once
+    before = set(bucket.keys("trail/backups/data/"))
+    other = empty_machine(house, tmp_path / "other")
+    restored = restore(other.settings)
+    assert restored.at == DAY
+    assert other.tables() == house.tables()
+    back_up(house.settings, DAY + timedelta(days=30))
+    assert everything_in(house.settings, tmp_path / "after") == []
+    assert before - set(bucket.keys("trail/backups/data/"))
+    Repository(house.settings).check(with_data=True)
 
 
 def test_it_is_encrypted_and_opened_by_the_secret_alone(house: House, tmp_path: Path) -> None:

@@ -96,6 +96,41 @@ def test_a_whole_business_goes_with_those_who_are_only_its_own(house: House) -> 
     house.assert_adds_up()
 
 
+AHEAD = "2031-05-06T10:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "business", "stay"),
+    [
+        ("user", "u1", None, {"/b2", "/two", "/nobody"}),
+        ("user", "u2", "b1", {"/one", "/cookie", "/b2", "/nobody"}),
+        ("identifier", "k1", "b2", {"/one", "/two", "/b2", "/nobody"}),
+        ("address", "203.0.113.9", None, {"/one", "/cookie", "/two", "/b2"}),
+        ("business", "b1", None, {"/b2", "/nobody"}),
+    ],
+)
+def test_lines_of_a_clock_that_is_ahead_go_before_their_day_has_come(
+    house: House, kind: str, value: str, business: str | None, stay: set[str]
+) -> None:
+    ahead = [
+        line(1, "u1", "/one", "k1", time=AHEAD),
+        line(2, "", "/cookie", "k1", time=AHEAD),
+        line(3, "u2", "/two", "shared", time=AHEAD),
+        line(4, "u2", "/b2", "k2", "b2", time=AHEAD),
+        line(5, "", "/nobody", "k9", time=AHEAD, remote_addr="203.0.113.9"),
+    ]
+    house.deliver("web/ahead.log", b"".join(ahead))
+    house.run()
+    assert house.rows("select count(*) from requests where date > '2031-01-01'") == [(0,)]
+    left = "select target from raw_requests where date > '2031-01-01'"
+    erase_one(house, kind, value, business)
+    assert {target for (target,) in house.rows(left)} == stay
+    house.deliver("web/again.log", b"".join(reversed(ahead)))
+    house.run()
+    assert {target for (target,) in house.rows(left)} == stay
+    house.assert_adds_up()
+
+
 def rebuilt(house: House) -> dict[str, list[tuple[Any, ...]]]:
     """The tables, built anew of what is left."""
     with open_run(house.settings) as run:
