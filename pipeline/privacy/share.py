@@ -243,6 +243,11 @@ def to_recall(settings: Settings, people: Sequence[Person]) -> dict[int, list[st
     return {number: ids for number, ids in found.items() if ids}
 
 
+def recalled(share: Share) -> set[str]:
+    """The hashed ids whose rows the recipient of a copy must remove."""
+    return {user for users in share.recall.values() for user in users}
+
+
 def _may_have(one: Share, who: Person) -> bool:
     return one.businesses is None or who.business_id is None or who.business_id in one.businesses
 

@@ -1,8 +1,13 @@
-"""The page of what Businesses asked about their users' data, for those who look after privacy; reading it is a look."""
+"""The page of what Businesses asked about their users' data, who is held back, and what went to processors.
+
+It is for those who look after privacy; reading it is a look.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,8 +16,9 @@ from starlette.routing import Route
 from pipeline.audit import Subject
 from pipeline.build.stale import today
 from pipeline.lookup.rows import Row
-from pipeline.privacy import Record
+from pipeline.privacy import Hold, Record, all_holds
 from pipeline.privacy import Request as Asked
+from pipeline.privacy.share import Share, all_shares, recalled
 from pipeline.web.access import Actor
 from pipeline.web.showing import Showing, allowed
 
@@ -37,17 +43,36 @@ class PrivacyPages:
     def privacy(self, request: Request) -> Response:
         """What Businesses in scope asked: what is still to be done, due first at first, then what was closed."""
         actor = allowed(request, "privacy")
-        asked = [one for one in Record(self._showing.settings).all() if _in_scope(one, actor)]
+        asked = [one for one in Record(self._showing.settings).all() if _sees(actor, [one.business])]
         waiting = [_row(one) for one in asked if one.is_open]
         closed = [_row(one) for one in asked if not one.is_open][:_LISTED]
-        answer = self._showing.page(request, "privacy.html", {"waiting": waiting, "closed": closed})
+        settings = self._showing.settings
+        holds = [one for one in all_holds(settings) if _sees(actor, [one.business])]
+        copies = [one for one in all_shares(settings) if _sees(actor, one.businesses or [None])]
+        told = {
+            "waiting": waiting,
+            "closed": closed,
+            "holds": list(map(_held, holds)),
+            "copies": list(map(_copy, copies)),
+        }
+        answer = self._showing.page(request, "privacy.html", told)
         subjects = [Subject(one.user, (one.business,)) for one in asked if one.is_open]
-        self._showing.looks.note(actor, "privacy", subjects=subjects, is_shown=bool(asked))
+        subjects += [Subject(one.user, (one.business,) if one.business else ()) for one in holds]
+        self._showing.looks.note(actor, "privacy", subjects=subjects, is_shown=bool(asked or holds or copies))
         return answer
 
 
-def _in_scope(asked: Asked, actor: Actor) -> bool:
-    return actor.businesses is None or asked.business in actor.businesses
+def _sees(actor: Actor, businesses: Sequence[str | None]) -> bool:
+    """Whether somebody may see what concerns some Businesses; None is all of them."""
+    return actor.businesses is None or set(businesses) <= set(actor.businesses)
+
+
+def _held(hold: Hold) -> Row:
+    return asdict(hold) | {"until": hold.until.isoformat(), "is_over": hold.until < today()}
+
+
+def _copy(share: Share) -> Row:
+    return asdict(share) | {"made_at": datetime.fromisoformat(share.made_at), "to_recall": len(recalled(share))}
 
 
 def _row(asked: Asked) -> Row:

@@ -1,4 +1,4 @@
-"""What erasing costs: one user, ten, a hundred, a thousand at once, beside building all derived tables anew.
+"""What erasing costs: one user, ten, a hundred, a thousand at once, beside building all tables anew; and backups.
 
 Some days of a made-up service are read once; each erasure is made in a copy of it, in a process of its own.
 """
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +23,8 @@ import numpy as np
 from pipeline.build import bring_up_to_date, build_directory
 from pipeline.ingest import ingest
 from pipeline.privacy import erase, subject_of
+from pipeline.privacy.backup import back_up, restore
+from pipeline.privacy.subjects import Subject
 from pipeline.settings import Settings
 from pipeline.warehouse import connect, open_run
 
@@ -104,36 +107,53 @@ def child(arguments: list[str]) -> None:
     """Do one thing in this process, and print what it took."""
     folder, what, counts = Path(arguments[0]), arguments[1], list(map(int, arguments[2:]))
     settings = settings_of(folder)
+    backed_up = replace(settings, backup=folder.with_name("backup"))
     began = time.monotonic()
     told: dict[str, object] = {}
     if what == "make":
         make(settings, *counts)
     elif what == "build":
-        with open_run(settings) as run:
-            for fact in ("built", "digests"):
-                run.facts.pop(fact, None)
-            bring_up_to_date(run)
-            run.publish()
+        build(settings)
+    elif what == "back up":
+        told = dict(back_up(backed_up)["warehouse"])
+    elif what == "restore":
+        other = settings_of(folder.with_name("restored"))
+        restore(replace(other, backup=backed_up.backup))
     else:
-        with connect(settings) as connection:
-            query = "select user_id from user_days group by 1 order by md5(user_id) limit $count"
-            found = connection.execute(query, {"count": counts[0]}).fetchall()
+        subjects = somebody(settings, counts[0])
         began = time.monotonic()
-        certificate = erase(settings, [subject_of("user", user, None, datetime.now(UTC)) for (user,) in found])
-        taken = certificate["taken_out"]
+        taken = erase(settings, subjects)["taken_out"]
         told = {
             "rows": taken["requests"]["rows"],
             "days": taken["requests"]["days"],
             "rewritten_mb": round(sum(one["bytes"] for one in taken.values()) / 1e6, 1),
         }
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": round(time.monotonic() - began, 1), "peak_mb": round(peak), **told}))
+    seconds = round(time.monotonic() - began, 1)
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    print(json.dumps({"seconds": seconds, "peak_mb": round(peak), **told}))
+
+
+def build(settings: Settings) -> None:
+    """Build all derived tables anew."""
+    with open_run(settings) as run:
+        for fact in ("built", "digests"):
+            run.facts.pop(fact, None)
+        bring_up_to_date(run)
+        run.publish()
+
+
+def somebody(settings: Settings, count: int) -> list[Subject]:
+    """Users by chance, the same ones each time."""
+    with connect(settings) as connection:
+        query = "select user_id from user_days group by 1 order by md5(user_id) limit $count"
+        found = connection.execute(query, {"count": count}).fetchall()
+    return [subject_of("user", user, None, datetime.now(UTC)) for (user,) in found]
 
 
 def measured(folder: Path, what: str, *counts: int) -> str:
     """Do one thing in a process of its own."""
     command = [sys.executable, "-c", _SELF, str(folder), what, *map(str, counts)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip().splitlines()[-1]
 
 
 def main() -> None:
@@ -159,6 +179,10 @@ def main() -> None:
         copied = Path(temporary) / "build"
         copy(made, copied)
         print("build all derived tables anew", measured(copied, "build"), flush=True)
+        if shutil.which("restic"):
+            print("back up", measured(copied, "back up"), flush=True)
+            print("back up again", measured(copied, "back up"), flush=True)
+            print("restore", measured(copied, "restore"), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from pipeline.lookup import open_scope
 from pipeline.lookup.rows import Row, rows
-from pipeline.privacy import DONE, Record
+from pipeline.privacy import DONE, Record, add_hold
 from pipeline.settings import Settings
 from pipeline.web.access import Actor, Person, write_person
 from pipeline.web.app import make_app
@@ -273,6 +273,7 @@ def _ask(settings: Settings) -> None:
     for kind in ("erasure", "correction"):
         record.receive(kind, "b01", "u1", "pia")
     record.close(3, DONE, "the directory was corrected", {"users": 1})
+    add_hold(settings, "u2", "b01", "an invoice is not paid", date(2027, 1, 31), "pia")
 
 
 def _somebody(settings: Settings) -> Row:

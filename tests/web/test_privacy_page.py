@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.audit import access_key, user_hash
-from pipeline.privacy import DONE, REFUSED, Record
+from pipeline.privacy import DONE, REFUSED, Record, add_hold
+from pipeline.privacy.share import note_recall, share
 from tests.conftest import Demo
 from tests.web.teams import Team, at_work, team_settings
 
@@ -60,6 +61,30 @@ def test_support_and_engineers_do_not_read_it(team: Team) -> None:
     assert '<a href="/privacy">Privacy</a>' in team.get("pia", "/").body
 
 
+def test_holds_and_copies_are_told_to_whom_they_concern(team: Team, tmp_path: Path) -> None:
+    soon = (NOW + timedelta(days=3)).date()
+    add_hold(team.settings, "gus/1", "b01", "<i>a court</i>", soon, "pia")
+    add_hold(team.settings, "hal", "b02", "an invoice", (NOW - timedelta(days=1)).date(), "pia")
+    add_hold(team.settings, "ida", None, "everywhere", soon, "pia")
+    for number, of in enumerate((["b01"], ["b02"], None, ["b01", "b02"])):
+        columns = ["user_id", "route", "business_id"]
+        share(team.settings, f"maps-{number}", "clickstream", columns, of, tmp_path / f"copy-{number}", "pia")
+    note_recall(team.settings, 1, {"2": ["one", "two"], "3": ["three"]})
+    page = team.get("pia", "/privacy").body
+    assert '<a href="/user/gus%2F1">gus/1</a>' in page
+    assert "&lt;i&gt;a court&lt;/i&gt;" in page
+    assert re.findall(r"<td>(\d{4}-\d\d-\d\d(?:, over)?)</td>\n    <td><a", page)[:2] == [
+        soon.isoformat(),
+        f"{(NOW - timedelta(days=1)).date()}, over",
+    ]
+    assert re.findall(r"maps-\d", page) == ["maps-0", "maps-1", "maps-2", "maps-3"]
+    assert re.findall(r'number">(\d+)</td>\n    <td>\d{4}-\d\d-\d\d \d\d:', page) == ["0", "2", "1", "0"]
+    page = team.get("pat", "/privacy").body
+    assert re.findall(r"gus|hal|ida", page) == ["hal", "hal"]
+    assert re.findall(r"maps-\d", page) == ["maps-1"]
+    assert {one.user for one in team.noted()[-1].subjects} >= {user_hash(access_key(team.settings.secret), "hal")}
+
+
 def test_reading_it_is_a_look_at_those_whom_it_names(team: Team) -> None:
     team.get("pat", "/privacy")
     (look,) = team.noted()
@@ -73,3 +98,5 @@ def test_an_empty_record_says_that_nothing_is_due(demo: Demo, tmp_path: Path) ->
         page = team.get("pia", "/privacy").body
     assert "Nothing is due." in page
     assert "Nothing was closed yet." in page
+    assert "Nobody is held back." in page
+    assert "Nothing was given to a processor." in page
