@@ -71,6 +71,7 @@ def rewrite(
         What was done.
     """
     done = Rewritten()
+    live: dict[date | None, list[Path]] = {}
     for day, paths in run.files(name).items():
         changed: list[Path] = []
         is_day_changed = False
@@ -88,9 +89,11 @@ def rewrite(
             else:
                 fresh.unlink()
         if is_day_changed:
-            run.replace(name, {day: changed})
+            live[day] = changed
             run.facts.get("digests", {}).get(name, {}).pop(day.isoformat() if day else "", None)
             done.days += [day] if day is not None else []
+    if live:
+        run.replace(name, live)
     return done
 
 

@@ -6,6 +6,7 @@ Which files are live does not belong here.
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -32,6 +33,7 @@ _SKIPPED_BY = {
     "source",
     "file_id",
 }
+_DATA_FILE = re.compile(r"[0-9a-f]{32}\.parquet", re.ASCII)
 _TRIPWIRE = "read-me-not-this-folder.parquet"
 _TRIPWIRE_TEXT = """This is not a Parquet file; it is here so that reading this folder as bare Parquet fails.
 
@@ -61,8 +63,8 @@ def lay_tripwire(folder: Path, name: str) -> None:
 
 
 def is_data_file(path: Path) -> bool:
-    """Tell a data file from the tripwire and other company."""
-    return path.suffix == ".parquet" and path.name != _TRIPWIRE
+    """Tell a data file, by the name that `new_path` gives, from the tripwire and the log's own Parquet files."""
+    return _DATA_FILE.fullmatch(path.name) is not None
 
 
 def write_file(

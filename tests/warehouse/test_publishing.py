@@ -246,6 +246,23 @@ def test_sweep_keeps_what_readers_need_for_the_grace_period(tmp_path: Path) -> N
         assert connection.execute("select name from users").fetchall() == [("second",)]
 
 
+def test_a_table_of_more_versions_than_a_checkpoint_takes_is_read_after_a_sweep(tmp_path: Path) -> None:
+    settings = house(tmp_path, grace_hours=0)
+    rows = one_row(TABLES["users"])
+    with open_run(settings) as run:
+        for _ in range(101):
+            run.replace("users", {None: [run.write("users", None, rows)]})
+        run.publish()
+    assert list((settings.warehouse / "users" / "_delta_log").glob("*.checkpoint.parquet"))
+    assert len(sweep(settings)) == 100
+    with connect(settings) as connection:
+        assert connection.execute("select name from users").fetchall() == [("a",)]
+    with open_run(settings) as run:
+        run.replace("users", {None: []})
+        run.publish()
+    assert live_files(settings, "users") == []
+
+
 def test_locked_down_connection_reads_the_tables_and_nothing_else(tmp_path: Path) -> None:
     settings = house(tmp_path)
     with open_run(settings) as run:
