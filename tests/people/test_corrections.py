@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 
-from assets.launch import run_everything
+from pipeline.build import bring_up_to_date, build_directory
 from pipeline.cli import main
+from pipeline.ingest import ingest
 from pipeline.people.corrections import kind_of
 from pipeline.schemas import TABLES
 from pipeline.settings import Settings, load_settings
@@ -38,7 +39,12 @@ class Desk:
     def deliver(self, *lines: bytes) -> None:
         with self.log.open("ab") as file:
             file.write(b"".join(lines))
-        run_everything(load_settings(self.config, {}), self.config)
+        settings = load_settings(self.config, {})
+        with open_run(settings) as run:
+            ingest(run, settings)
+            build_directory(run, settings)
+            bring_up_to_date(run)
+            run.publish()
 
     def trail(self, *arguments: str) -> Result:
         return CliRunner().invoke(main, ["--config", str(self.config), *arguments])

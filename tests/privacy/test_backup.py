@@ -31,11 +31,31 @@ DAY = datetime(2026, 6, 1, 1, tzinfo=UTC)
 WORDS = ["ann@example.com", 'Ann "<i>" Doe']
 
 
-@pytest.fixture
-def house(house: House) -> House:
-    """The small house with a place for backups beside it."""
+def with_backups(house: House) -> House:
+    """A house with a place for backups beside it."""
     house.settings = replace(house.settings, backup=house.settings.warehouse.parent / "backup")
     return house
+
+
+@pytest.fixture
+def house(house: House) -> House:
+    """The small house, of which there is no backup yet."""
+    return with_backups(house)
+
+
+@pytest.fixture(scope="module")
+def built_and_backed_up(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("backed_up") / "house"
+    shutil.copytree(built, folder)
+    back_up(with_backups(house_in(folder)).settings, DAY)
+    return folder
+
+
+@pytest.fixture
+def backed_up(built_and_backed_up: Path, tmp_path: Path) -> House:
+    """A copy of the small house and of its backup of `DAY`."""
+    shutil.copytree(built_and_backed_up, tmp_path / "house")
+    return with_backups(house_in(tmp_path / "house"))
 
 
 def empty_machine(house: House, folder: Path, **more: object) -> House:
@@ -71,18 +91,17 @@ def test_the_next_one_adds_what_is_new_only(house: House) -> None:
     assert second["expired"] == 0
 
 
-def test_a_day_is_restored_as_it_ended(house: House, tmp_path: Path) -> None:
-    back_up(house.settings, DAY)
-    before = house.tables()
-    house.deliver("web/later.log", line(55, "u3", "/later", "k3"))
-    house.run()
-    back_up(house.settings, DAY + timedelta(days=2))
+def test_a_day_is_restored_as_it_ended(backed_up: House, tmp_path: Path) -> None:
+    before = backed_up.tables()
+    backed_up.deliver("web/later.log", line(55, "u3", "/later", "k3"))
+    backed_up.run()
+    back_up(backed_up.settings, DAY + timedelta(days=2))
     for number, day in enumerate((date(2026, 6, 1), date(2026, 6, 2))):
-        other = empty_machine(house, tmp_path / f"other-{number}")
+        other = empty_machine(backed_up, tmp_path / f"other-{number}")
         assert restore(other.settings, day).at == DAY
         assert other.tables() == before
     with pytest.raises(BackupError, match="no backup of 2026-05-31 or before; there are of 2026-06-01, 2026-06-03"):
-        restore(empty_machine(house, tmp_path / "early").settings, date(2026, 5, 31))
+        restore(empty_machine(backed_up, tmp_path / "early").settings, date(2026, 5, 31))
 
 
 def test_what_was_erased_since_is_erased_in_what_is_restored(house: House, tmp_path: Path) -> None:
@@ -116,23 +135,24 @@ def everything_in(settings: Settings, folder: Path, most: int | None = None) -> 
     return found
 
 
-def test_after_thirty_days_no_backup_holds_what_was_erased_though_backups_stalled(house: House, tmp_path: Path) -> None:
-    back_up(house.settings, DAY)
-    back_up(house.settings, DAY + timedelta(days=3))
-    erase(house.settings, [subject_of("user", "u1", None, datetime.now(UTC))])
-    back_up(house.settings, DAY + timedelta(days=4))
-    assert everything_in(house.settings, tmp_path / "before", 1) != []
+def test_after_thirty_days_no_backup_holds_what_was_erased_though_backups_stalled(
+    backed_up: House, tmp_path: Path
+) -> None:
+    back_up(backed_up.settings, DAY + timedelta(days=3))
+    erase(backed_up.settings, [subject_of("user", "u1", None, datetime.now(UTC))])
+    back_up(backed_up.settings, DAY + timedelta(days=4))
+    assert everything_in(backed_up.settings, tmp_path / "before", 1) != []
     size = sum(path.stat().st_size for path in (tmp_path / "house" / "backup").rglob("*") if path.is_file())
-    done = back_up(house.settings, DAY + timedelta(days=3 + 29, minutes=1))
+    done = back_up(backed_up.settings, DAY + timedelta(days=3 + 29, minutes=1))
     assert done["expired"] > 0
-    kinds = [one.kind for one in Repository(house.settings).snapshots()]
+    kinds = [one.kind for one in Repository(backed_up.settings).snapshots()]
     assert kinds.count("warehouse") == 2
-    assert everything_in(house.settings, tmp_path / "after") == []
+    assert everything_in(backed_up.settings, tmp_path / "after") == []
     assert sum(path.stat().st_size for path in (tmp_path / "house" / "backup").rglob("*") if path.is_file()) < size
-    Repository(house.settings).check(with_data=True)
+    Repository(backed_up.settings).check(with_data=True)
     unused = subprocess.run(
         ["restic", "prune", "--dry-run", "--max-unused", "0"],
-        env={**os.environ, **environment(house.settings)},
+        env={**os.environ, **environment(backed_up.settings)},
         capture_output=True,
         text=True,
         check=True,
@@ -152,16 +172,17 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def test_what_is_too_old_goes_also_where_no_backup_can_be_made(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    back_up(house.settings, DAY)
+def test_what_is_too_old_goes_also_where_no_backup_can_be_made(
+    backed_up: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
 
     def full(*_: object) -> int:
         raise BackupError("no space left")
 
     monkeypatch.setattr(Repository, "add", full)
     with pytest.raises(BackupError, match="no space left"):
-        back_up(house.settings, DAY + timedelta(days=29))
-    assert Repository(house.settings).snapshots() == []
+        back_up(backed_up.settings, DAY + timedelta(days=29))
+    assert Repository(backed_up.settings).snapshots() == []
 
 
 def test_the_check_says_that_the_newest_restores_and_how_old_it_is(house: House) -> None:
@@ -204,20 +225,18 @@ def test_the_place_may_be_an_object_store(house: House, tmp_path: Path, bucket: 
     Repository(house.settings).check(with_data=True)
 
 
-def test_it_is_encrypted_and_opened_by_the_secret_alone(house: House, tmp_path: Path) -> None:
-    back_up(house.settings, DAY)
+def test_it_is_encrypted_and_opened_by_the_secret_alone(backed_up: House, tmp_path: Path) -> None:
     assert found_in(tmp_path / "house" / "backup", [*WORDS, "/assets/a.js"]) == []
-    other = empty_machine(house, tmp_path / "other", secret="another")
+    other = empty_machine(backed_up, tmp_path / "other", secret="another")
     with pytest.raises(BackupError, match="no backups that the setting `secret` opens"):
         restore(other.settings)
 
 
-def test_nothing_is_restored_over_what_is_there(house: House) -> None:
-    back_up(house.settings, DAY)
+def test_nothing_is_restored_over_what_is_there(backed_up: House) -> None:
     with pytest.raises(BackupError, match="there is something already"):
-        restore(house.settings)
+        restore(backed_up.settings)
     with pytest.raises(BackupError, match="'backup' is not set"):
-        back_up(replace(house.settings, backup=None))
+        back_up(replace(backed_up.settings, backup=None))
 
 
 _CHILD = """

@@ -201,7 +201,7 @@ def test_sizes_of_businesses() -> None:
 @pytest.mark.parametrize(
     ("model", "right", "wrong"),
     [
-        ("active_days", "where not is_bot", ""),
+        ("active_days", "where not is_bot and", "where"),
         ("segments", "where unit_days.unit <> 'day'", ""),
         ("segments", "sizes.business_id = days", "sizes.business_id is not distinct from days"),
         ("segments", "count(distinct user_id) as users\n", "count(user_id) as users\n"),
