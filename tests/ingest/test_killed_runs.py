@@ -9,12 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.ingest.deliveries import House
 from tests.ingest.test_delivery import line
 
 ROOT = Path(__file__).parents[2]
 RUN = "import sys; from pathlib import Path; from tests.ingest.deliveries import House; House(Path(sys.argv[1])).run()"
-KILLS = 20
 
 
 def lines() -> bytes:
@@ -25,7 +26,8 @@ def lines() -> bytes:
     )
 
 
-def test_twenty_killed_runs_and_one_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [8, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_runs_and_one_more(tmp_path: Path, kills: int) -> None:
     plain, killed = House(tmp_path / "plain"), House(tmp_path / "killed")
     for house in (plain, killed):
         house.deliver("web/a.log", lines()[:200_000])
@@ -35,7 +37,7 @@ def test_twenty_killed_runs_and_one_more(tmp_path: Path) -> None:
     whole = plain.rows("select count(*), count(distinct date) from visits")
     moments = random.Random(9)
     died = 0
-    for _ in range(KILLS):
+    for _ in range(kills):
         with subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path / "killed")], cwd=ROOT) as process:
             end = time.monotonic() + 1.2 + moments.random() * 1.6
             while process.poll() is None and time.monotonic() < end:

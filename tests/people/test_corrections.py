@@ -110,7 +110,7 @@ def test_an_added_link_holds_as_lines_come_until_it_is_taken_back(desk: Desk) ->
     assert desk.trail("link", "list").output == "nothing was said\n"
 
 
-@pytest.mark.parametrize("said", [("add", "remove"), ("remove", "add")])
+@pytest.mark.parametrize("said", [("add", "remove"), pytest.param(("remove", "add"), marks=pytest.mark.slow)])
 def test_taking_back_restores_every_table_bit_for_bit(desk: Desk, said: tuple[str, str]) -> None:
     before = desk.hashes()
     identifier = "c-tablet" if said[0] == "add" else "c-ann"
