@@ -112,7 +112,7 @@ class Held:
             asked: its parameters.
         """
         for (day,) in self._connection.sql(_DAYS_WAITING).fetchall():
-            query = f"select source, line_hash, {condition} as is_it from main.raw_requests where date = $day"  # noqa: S608 our own
+            query = f"select source, line_hash, {condition} as is_it from main.raw_requests where date = $day"  # noqa: S608 our own words
             lines = self._connection.sql(query, params={"day": day, **(asked or {})}).to_arrow_table()
             is_it = lines["is_it"].fill_null(False).to_numpy()
             if is_it.any():

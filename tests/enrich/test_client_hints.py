@@ -90,23 +90,24 @@ NGINX = '$remote_addr [$time_local] "$request" $status "$http_user_agent" '
 NGINX += '"$http_sec_ch_ua_platform" "$http_sec_ch_ua_platform_version"'
 APACHE = '%h %l %u %t "%r" %>s %b "%{User-Agent}i" "%{Sec-CH-UA-Platform}i" "%{Sec-CH-UA-Platform-Version}i"'
 TIME, REQUEST = "02/Mar/2026:10:00:00 +0000", "GET / HTTP/1.1"
+CADDY_REQUEST = {
+    "remote_ip": "203.0.113.7",
+    "proto": "HTTP/2.0",
+    "method": "GET",
+    "host": "app.example",
+    "uri": "/",
+    "headers": {
+        "User-Agent": [WINDOWS],
+        "Sec-Ch-Ua-Platform": ['"Windows"'],
+        "Sec-Ch-Ua-Platform-Version": ['"15.0.0"'],
+    },
+}
 CADDY = {
     "level": "info",
     "ts": 1772445600.5,
     "logger": "http.log.access",
     "msg": "handled request",
-    "request": {
-        "remote_ip": "203.0.113.7",
-        "proto": "HTTP/2.0",
-        "method": "GET",
-        "host": "app.example",
-        "uri": "/",
-        "headers": {
-            "User-Agent": [WINDOWS],
-            "Sec-Ch-Ua-Platform": ['"Windows"'],
-            "Sec-Ch-Ua-Platform-Version": ['"15.0.0"'],
-        },
-    },
+    "request": CADDY_REQUEST,
     "status": 200,
 }
 TRAIL = {

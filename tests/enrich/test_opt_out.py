@@ -21,27 +21,13 @@ from pipeline.report.numbers import gather
 from pipeline.schemas import TABLES
 from pipeline.settings import SettingError, SourceSettings, load_settings
 from pipeline.warehouse import connect
+from tests.enrich.test_client_hints import CADDY, CADDY_REQUEST, REQUEST, TIME
 from tests.formats.test_linear_time import LIMIT_S, LINES, limit
 from tests.ingest.deliveries import House
 from tests.report.pages import page_of
 
-TIME, REQUEST = "02/Mar/2026:10:00:00 +0000", "GET / HTTP/1.1"
 TRAIL = {"time": "2026-03-02T10:00:00+00:00", "remote_addr": "203.0.113.7", "method": "GET", "target": "/"}
-CADDY = {
-    "level": "info",
-    "ts": 1772445600.5,
-    "logger": "http.log.access",
-    "msg": "handled request",
-    "request": {
-        "remote_ip": "203.0.113.7",
-        "proto": "HTTP/2.0",
-        "method": "GET",
-        "host": "app.example",
-        "uri": "/",
-        "headers": {"User-Agent": ["Mozilla/5.0"], "Dnt": ["1"], "Sec-Gpc": ["1"]},
-    },
-    "status": 200,
-}
+HEADERS = {"User-Agent": ["Mozilla/5.0"], "Dnt": ["1"], "Sec-Gpc": ["1"]}
 NGINX = '$remote_addr [$time_local] "$request" $status "$http_user_agent" "$http_dnt" "$http_sec_gpc"'
 APACHE = '%h %l %u %t "%r" %>s %b "%{User-Agent}i" "%{DNT}i" "%{Sec-GPC}i"'
 W3C = "#Version: 1.0\n#Fields: date time c-ip cs-method cs-uri-stem sc-status cs(DNT) cs(Sec-GPC)\n"
@@ -58,7 +44,7 @@ W3C = "#Version: 1.0\n#Fields: date time c-ip cs-method cs-uri-stem sc-status cs
         (None, json.dumps(TRAIL | {"dnt": "1", "sec_gpc": 1}), "dnt,gpc"),
         (None, json.dumps(TRAIL | {"http_dnt": "0", "http_sec_gpc": "1"}), "gpc"),
         (None, json.dumps(TRAIL), None),
-        (None, json.dumps(CADDY), "dnt,gpc"),
+        (None, json.dumps(CADDY | {"request": CADDY_REQUEST | {"headers": HEADERS}}), "dnt,gpc"),
         (None, f"{W3C}2026-03-02 10:00:00 203.0.113.7 GET / 200 1 -", "dnt"),
     ],
 )
